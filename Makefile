@@ -1,0 +1,49 @@
+# One place for the commands a contributor needs; `make` alone lists them.
+#   PYTHON=python3.12   the interpreter that the environment is made with (3.11 or 3.12)
+#   ARGS="..."          more arguments for the command: make demo ARGS="--quick", make test ARGS="-k merge"
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+BENCHMARKS := $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py))
+
+# Nothing here needs the model hub; a test that asks it for something shall fail at once.
+export HF_HUB_OFFLINE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP)  ## make .venv with the tested versions; a second call does nothing
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; (3, 11) <= v < (3, 13) or sys.exit( \
+	  "Python %d.%d found, 3.11 or 3.12 needed: make PYTHON=python3.11" % v)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## text to merged model to report in minutes on a CPU
+	$(BIN)/mmbert demo $(ARGS)
+
+test: $(STAMP)  ## the tests that take seconds (the long ones: make test ARGS="-m slow")
+	$(BIN)/pytest -m "not slow" $(ARGS)
+
+check: $(STAMP)  ## what CI runs: lint, format, spelling, types, tests
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/codespell
+	$(BIN)/pyright
+	$(MAKE) test
+
+bench: $(STAMP)  ## the benchmarks, one JSON line each (one of them: make bench BENCHMARKS=train_step)
+	@test -n "$(BENCHMARKS)" || { echo "no benchmark in benchmarks/"; exit 1; }
+	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done
+
+clean:  ## remove .venv, caches and build outputs (runs and data stay)
+	@if [ -d $(VENV) ] && [ ! -e $(STAMP) ]; then echo "$(VENV) was not made by make: kept"; else rm -rf $(VENV); fi
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
+	@find mmbert_composer tests benchmarks -type d -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
