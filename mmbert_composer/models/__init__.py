@@ -1,0 +1,1 @@
+"""The encoder: transformers' ModernBERT parameters with a forward of our own over packed batches."""

@@ -1,0 +1,1 @@
+"""Attention over packed sequences: one function, backends chosen by name."""
