@@ -1,0 +1,1 @@
+"""From weights to a folder that transformers loads, checked by its logits."""

@@ -1,0 +1,62 @@
+"""A folder that appears whole under its name or not at all."""
+
+import glob
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmbert_composer.errors import UserError
+
+
+@contextmanager
+def atomic_folder(out: str | Path, *, replace: bool = False) -> Iterator[Path]:
+    """A new folder beside ``out`` to write into; it takes the name ``out`` when the block ends without an error.
+
+    An existing ``out`` is refused, or with ``replace`` removed once the new folder is complete. A killed process
+    leaves ``.{name}.partial-*``, which the next call for the same name removes: one process at a time may write it.
+    """
+    out = Path(out)
+    if out.exists() and not replace:
+        raise UserError(f"{out}: exists already; choose another output folder or remove it")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    remove_partial(out)
+    temporary = _partial(out)
+    temporary.mkdir()
+    try:
+        yield temporary
+        for file in temporary.rglob("*"):
+            if file.is_file():
+                _sync(file)
+        if out.exists():
+            old = _partial(out)
+            os.rename(out, old)
+            os.rename(temporary, out)
+            shutil.rmtree(old)
+        else:
+            os.rename(temporary, out)
+        _sync(out.parent)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def remove_partial(out: str | Path) -> None:
+    """Remove what killed attempts at writing ``out`` have left beside it."""
+    out = Path(out)
+    for leftover in out.parent.glob(f".{glob.escape(out.name)}.partial-*"):
+        shutil.rmtree(leftover)
+
+
+def _partial(out: Path) -> Path:
+    return out.parent / f".{out.name}.partial-{uuid.uuid4().hex[:12]}"
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,49 @@
+"""What a run folder says for the model card of one of its checkpoints."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmbert_composer.checkpoints.read_checkpoint import Clock
+from mmbert_composer.checkpoints.run_folder import RunFolder
+from mmbert_composer.export.model_card import ModelFacts
+
+
+def run_facts(run: RunFolder, clock: Clock | None, *, merge: dict[str, Any] | None = None) -> ModelFacts:
+    """Facts at ``clock`` (None: the end of the run): phases so far, tokens by language, the last held-out loss."""
+    batch = None if clock is None else clock.batch
+    languages = last_event(run.path / "metrics.jsonl", "languages", batch)
+    streams = {} if languages is None else languages.get("streams") or {}
+    load_path = run.config.get("load_path")
+    return ModelFacts(
+        name=str(run.config.get("run_name") or run.path.resolve().name),
+        phases=run.phases_until(clock.token if clock else None),
+        token=clock.token if clock else None,
+        tokens_real={name: entry["tokens_real"] for name, entry in streams.items() if entry["tokens_real"]},
+        held_out=last_event(run.path / "metrics.jsonl", "eval", batch),
+        merge=merge,
+        started_from=Path(str(load_path)).name if load_path else None,
+    )
+
+
+def last_event(metrics: Path, event: str, until_batch: int | None) -> dict[str, Any] | None:
+    """The last line of metrics.jsonl with ``"event": event`` at a step of at most ``until_batch``, or None."""
+    found = None
+    for line in _lines(metrics):
+        if line.get("event") == event and (until_batch is None or line["batch"] <= until_batch):
+            found = line
+    return found
+
+
+def _lines(metrics: Path) -> Iterator[dict[str, Any]]:
+    if not metrics.is_file():
+        return
+    with metrics.open(encoding="utf-8", errors="replace") as file:
+        for text in file:
+            if '"event"' not in text:
+                continue
+            try:
+                yield json.loads(text)
+            except json.JSONDecodeError:
+                continue  # a killed process leaves half a line; its step is written again by the next one

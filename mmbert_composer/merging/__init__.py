@@ -1,0 +1,1 @@
+"""Merging models: linear, ema and ties, one method a file."""
