@@ -1,0 +1,1 @@
+"""Readers of the text that is prepared, one kind a file."""

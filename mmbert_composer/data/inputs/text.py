@@ -1,0 +1,45 @@
+"""``text:GLOB``: plain text files; the language is the name of the folder a file lies in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmbert_composer.data.inputs.document import Record, Skipped, as_document
+from mmbert_composer.data.inputs.open_input import input_lines
+from mmbert_composer.data.inputs.read_options import ReadOptions
+from mmbert_composer.data.languages import normalise_language
+from mmbert_composer.errors import UserError
+
+
+def check_text_file(path: Path) -> None:
+    """Raise UserError unless the folder of ``path`` is named after a language."""
+    try:
+        normalise_language(path.parent.name)
+    except UserError as error:
+        raise UserError(
+            f"text file {path}: its folder names no language ({error}); name the folder after the language of its "
+            "files, or und"
+        ) from None
+
+
+def read_text(path: Path, options: ReadOptions) -> Iterator[Record]:
+    """The documents of ``path``: the file, or its paragraphs. A line that is no UTF-8 is left out of its document."""
+    source = options.source or "text"
+    lines: list[str] = []
+    first = number = good = 0
+    for number, line in input_lines(path):
+        try:
+            text = line.decode()
+        except UnicodeDecodeError as error:
+            detail = f"byte {error.start + 1} of the line"
+            yield Skipped("invalid UTF-8", f"{path}:{number}", detail, record=False)
+            continue
+        good += 1
+        if text.strip() or options.split == "files":
+            first = first or number
+            lines.append(text)
+        elif any(lines):
+            yield as_document("\n".join(lines), path.parent.name, source, f"{path}:{first}", lines=len(lines))
+            lines, first = [], 0
+    # A file without any text is said; the empty lines that end a file of paragraphs are not.
+    if lines or options.split == "files" or good == 0:
+        yield as_document("\n".join(lines), path.parent.name, source, f"{path}:{first or 1}", lines=len(lines))
