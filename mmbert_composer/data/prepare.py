@@ -13,7 +13,7 @@ from typing import Any
 from mmbert_composer.data.atomic_write import write_json
 from mmbert_composer.data.inputs.document import Document
 from mmbert_composer.data.inputs.read_options import ReadOptions
-from mmbert_composer.data.inputs.spec import InputSpec, parse_spec
+from mmbert_composer.data.inputs.spec import InputSpec, parse_inputs
 from mmbert_composer.data.languages import bare_and_scripted
 from mmbert_composer.data.ledger import Ledger
 from mmbert_composer.data.manifest import FORMAT, Manifest, StreamEntry, load_manifest
@@ -52,7 +52,7 @@ def prepare(
         raise UserError(f"workers={workers} must be at least 1")
     options = options or ReadOptions()
     files = TokenizerFiles(tokenizer)
-    specs = [parse_spec(spec, options) for spec in inputs]
+    specs = parse_inputs(inputs, options)
     folder = WorkFolder(Path(out))
     plan = make_plan(specs, files, block_size, options, max_bad_fraction, licence)
     again = claim_folder(folder, plan)

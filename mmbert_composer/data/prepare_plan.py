@@ -79,8 +79,6 @@ def make_plan(
 
     Raises UserError for numbers out of range.
     """
-    if not inputs:
-        raise UserError("no input: name at least one, as in --input jsonl:corpus/*.jsonl.gz")
     if block_size < 16:
         raise UserError(f"block_size={block_size} must be at least 16")
     if not 0 <= max_bad_fraction < 1:

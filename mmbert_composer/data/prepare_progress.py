@@ -2,6 +2,7 @@
 
 from types import TracebackType
 
+from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import TransferSpeedColumn as SpeedColumn
 
@@ -17,18 +18,22 @@ class PrepareProgress:
             SpeedColumn(),
             TimeRemainingColumn(),
         )
-        self._bar = Progress(*columns, disable=not shown, transient=True)
+        # Rich ends a bar with an empty line wherever it cannot redraw: in a log file it had better not begin.
+        self._shown = shown and Console().is_terminal
+        self._bar = Progress(*columns, disable=not self._shown, transient=True)
         self._task: TaskID | None = None
         self._documents = 0
 
     def __enter__(self) -> "PrepareProgress":
-        self._bar.start()
+        if self._shown:
+            self._bar.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.stop()
+        if self._shown:
+            self._bar.stop()
 
     def start_reading(self, name: str) -> None:
         """An input begins."""

@@ -2,7 +2,7 @@
 
 import difflib
 import glob
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,20 @@ class InputSpec:
             "spec": self.spec,
             "files": [{"path": str(file), "size": s.st_size, "mtime_ns": s.st_mtime_ns} for file, s in stats],
         }
+
+
+def parse_inputs(specs: Sequence[str], options: ReadOptions) -> list[InputSpec]:
+    """Every SPEC parsed and checked. Raises UserError when there is none, and when two name the same file."""
+    if not specs:
+        raise UserError("no input: name at least one, as in --input 'jsonl:corpus/*.jsonl.gz'")
+    parsed = [parse_spec(spec, options) for spec in specs]
+    seen: dict[Path | str, str] = {}
+    for spec in parsed:
+        for item in spec.files or (spec.spec,):
+            if item in seen:
+                raise UserError(f"inputs {seen[item]!r} and {spec.spec!r} both name {item}: it would be read twice")
+            seen[item] = spec.spec
+    return parsed
 
 
 def parse_spec(spec: str, options: ReadOptions) -> InputSpec:
