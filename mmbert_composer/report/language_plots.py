@@ -78,7 +78,7 @@ def held_out_plot(run: RunRecord) -> str | None:
         )
         label = f"{count:,} that joined in {group.name}" if group.name != NOT_TRAINED else f"{count:,} {NOT_TRAINED}"
         axes.plot([], [], color=color, lw=2.2, label=plottable(label))
-        if join and group.start_tok:
+        if join and 0 < group.start_tok < run.reached_tok:
             axes.plot(token[join - 1], loss[join - 1], "o", ms=8, mfc=PAPER, mec=color, mew=2, zorder=5)
     handles, _ = axes.get_legend_handles_labels()
     if any(run.waves[wave].start_tok for wave in losses):

@@ -54,7 +54,10 @@ def _lead(run: RunRecord, rows: Sequence[StreamRow]) -> str:
     joined = [wave for wave in waves if wave]
     by_wave = f", joining {', then '.join(f'{wave:,}' for wave in joined)}," if len(joined) > 1 else ""
     noun = "languages" if trained != 1 else "language"
-    return f"An encoder for {trained:,} {noun}{by_wave} trained in {phases} on {three_digits(run.reached_tok)} tokens."
+    how = "trained" if run.finished else "being trained"
+    so_far = "" if run.finished else " so far"
+    tokens = three_digits(run.reached_tok)
+    return f"An encoder for {trained:,} {noun}{by_wave} {how} in {phases}, on {tokens} tokens{so_far}."
 
 
 def _banner(run: RunRecord) -> str:

@@ -12,7 +12,7 @@ BLOCK, SEGMENT_BLOCKS, BATCH = 512, 64, 16
 SEGMENT_TOK = BLOCK * SEGMENT_BLOCKS
 WAVES = (
     "eng deu fra spa rus zho_Hans jpn arb hin ben",
-    "por ita nld pol tur kor vie ind fas heb ell ces swe ron hun",
+    "por ita nld pol tur kor zsm ind fas heb ell ces swe ron hun",
     "ukr srp_Cyrl srp_Latn bul dan fin nob slk lit lav est cat eus glg isl gle cym mlt sqi mkd hye kat aze kaz uzb "
     "tam tel kan mal mar guj pan_Guru urd nep sin",
 )
