@@ -1,10 +1,13 @@
 """Rows of languages: shares, what they got, passes, loss before and after."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from mmbert_composer.data.manifest import Manifest, StreamEntry
 from mmbert_composer.data.tokenizer_files import tokenizer_hash
@@ -62,17 +65,22 @@ def test_without_language_lines_the_blocks_of_whole_segments_count(made_up_run: 
     assert np.isnan(rows["cldr/eng"].tokens)
 
 
-def test_passes_come_from_the_data(made_up_run: Callable, tmp_path: Path, tiny_tokenizer: Path) -> None:
+def test_passes_come_from_the_data(made_up_run: Callable, tmp_path: Path) -> None:
     made = made_up_run()
     made.plan["cursors"][0] = 10
-    tiny_tokenizer.rename(tmp_path / "tokenizer")
+    names = ["pad", "eos", "bos", "unk", "mask"]
+    (tmp_path / "tokenizer").mkdir()
+    vocabulary = {f"<{name}>": i for i, name in enumerate(names)}
+    Tokenizer(WordLevel(vocabulary, unk_token="<unk>")).save(str(tmp_path / "tokenizer" / "tokenizer.json"))
+    tokens = {f"{name}_token": f"<{name}>" for name in names}
+    (tmp_path / "tokenizer" / "special_tokens_map.json").write_text(json.dumps(tokens))
     Manifest(
         root=tmp_path,
         format=1,
         block_size=512,
         tokenizer_hash=tokenizer_hash(tmp_path / "tokenizer"),
-        special_ids={"pad": 0, "eos": 1, "bos": 2, "unk": 3, "mask": 4},
-        vocab_size=64,
+        special_ids={name: i for i, name in enumerate(names)},
+        vocab_size=5,
         special_token_ids=(0, 1, 2, 3, 4),
         streams={name: StreamEntry(name=name, blocks=50) for name in made.streams},
     ).save()
