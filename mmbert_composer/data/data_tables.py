@@ -8,7 +8,8 @@ from rich.table import Table
 from mmbert_composer.data.languages import stream_display_name
 from mmbert_composer.data.manifest import Manifest, StreamEntry
 
-_NUMBERS = ("documents", "tokens", "blocks", "fill", "held-out", "dropped")
+_NUMBERS = ("docs", "tokens", "blocks", "fill", "held", "drops")
+_WIDTHS = {"tokens": 11, "blocks": 6}
 
 
 def source_table(manifest: Manifest) -> Table:
@@ -39,10 +40,10 @@ def stream_table(manifest: Manifest, top: int) -> Table:
 def _table(title: str, first: tuple[str, ...]) -> Table:
     table = Table(title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
     for name in first:
-        table.add_column(name, no_wrap=True)
+        table.add_column(name, no_wrap=True, max_width=20 if name == "language" else None)
     for name in _NUMBERS:
         # Full numbers also on a narrow terminal: names give way.
-        table.add_column(name, justify="right", no_wrap=True, min_width=13 if name == "tokens" else len(name))
+        table.add_column(name, justify="right", no_wrap=True, min_width=_WIDTHS.get(name, 5))
     return table
 
 
@@ -53,7 +54,7 @@ def _numbers(manifest: Manifest, entries: list[StreamEntry]) -> list[str]:
         f"{sum(entry.documents for entry in entries):,}",
         f"{tokens:,}",
         f"{blocks:,}",
-        f"{tokens / (blocks * manifest.block_size):.2%}" if blocks else "-",
+        f"{tokens / (blocks * manifest.block_size):.1%}" if blocks else "-",
         f"{sum(entry.heldout_documents for entry in entries):,}",
         f"{sum(sum(entry.drops.values()) for entry in entries):,}",
     ]
