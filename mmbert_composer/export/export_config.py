@@ -4,6 +4,7 @@ transformers 4 reads ``global_rope_theta`` and ``local_rope_theta``; 5 reads ``r
 A config that has one alone loads in the other version without a word, with the wrong rotary base.
 """
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,8 +37,12 @@ def export_config(
     every = known.global_attn_every_n_layers
     layers = range(known.num_hidden_layers)
     name = str(dtype).removeprefix("torch.")
+    # All of ModernBERT's own keys, also where they are today's defaults, without the generation keys that every
+    # transformers 4 config carries and 5 warns about.
+    own = inspect.signature(ModernBertConfig.__init__).parameters.keys() - {"self", "kwargs"}
     return {
-        **known.to_dict(),
+        **known.to_diff_dict(),
+        **{key: getattr(known, key) for key in sorted(own)},
         "architectures": ["ModernBertForMaskedLM"],
         "layer_types": ["sliding_attention" if layer % every else "full_attention" for layer in layers],
         "rope_parameters": {
@@ -46,6 +51,7 @@ def export_config(
         },
         "reference_compile": False,  # transformers 4 would compile, and so need a C compiler, wherever triton is
         "sparse_prediction": False,
+        "tie_word_embeddings": known.tie_word_embeddings,
         "dtype": name,
         "torch_dtype": name,  # the key's name before transformers 4.56
     }

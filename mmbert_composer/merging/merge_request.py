@@ -11,9 +11,10 @@ from yaml import YAMLError
 
 from mmbert_composer.checkpoints.list_checkpoints import named_checkpoints
 from mmbert_composer.errors import UserError
-from mmbert_composer.merging.finish_run import RunMerge, merge_run
+from mmbert_composer.merging.finish_run import merge_run
 from mmbert_composer.merging.merge_method import MergeMethod
 from mmbert_composer.merging.merge_models import Merged, merge_models
+from mmbert_composer.merging.run_merge import RunMerge
 
 _METHOD_KEYS = ("method", "weights", "decay", "density", "lambda")
 _KEYS = (*_METHOD_KEYS, "models", "run", "base", "out", "last")

@@ -81,7 +81,7 @@ def _unmerged(name: str, models: Sequence[NamedWeights], tensors: list[Tensor], 
     if origin is not None:
         return origin.clone()
     if any(not torch.equal(tensor, tensors[0]) for tensor in tensors[1:]):
-        shown = ", ".join(model.name for model in models)
+        shown = ", ".join(sorted(model.name for model in models))
         raise UserError(f"merge: {name} holds integers that differ between {shown}, and integers are not averaged")
     return tensors[0].clone()
 

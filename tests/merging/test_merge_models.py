@@ -1,0 +1,117 @@
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+from mmbert_composer.errors import UserError
+from mmbert_composer.merging.merge_method import MergeMethod
+from mmbert_composer.merging.merge_models import merge_models
+
+pytest_plugins = ("tiny_models",)
+
+
+@pytest.fixture
+def save_folder(tmp_path, tiny_model, tiny_tokenizer):
+    def save(name, seed, **overrides):
+        folder = tmp_path / name
+        tiny_model(seed, **overrides).save_pretrained(folder)
+        shutil.copytree(tiny_tokenizer, folder, dirs_exist_ok=True)
+        return folder
+
+    return save
+
+
+def test_folders_and_checkpoints_mixed(tmp_path, save_folder, tiny_model, save_run, save_checkpoint):
+    one = save_folder("one", 1, global_rope_theta=160_000.0, local_rope_theta=160_000.0)
+    run = save_run(tmp_path / "run")
+    two = save_checkpoint(run / "checkpoints", tiny_model(2), epoch=4, batch=16, token=4096)
+    merged = merge_models([one, two], tmp_path / "out", MergeMethod())
+    result = load_file(tmp_path / "out" / "model.safetensors")
+    first, second = tiny_model(1).state_dict(), tiny_model(2).state_dict()
+    for name, tensor in result.items():
+        assert torch.allclose(tensor, (first[name] + second[name]) / 2, atol=1e-6)
+    assert "decoder.weight" not in result
+    record = json.loads((tmp_path / "out" / "merge.json").read_text())
+    assert record == merged.record
+    assert record["method"] == "linear"
+    assert [entry["name"] for entry in record["inputs"]] == [str(one), str(two)]
+    assert record["inputs"][1]["batch"] == 16
+    assert all(entry["hash"].startswith("xxh3-128:") for entry in record["inputs"])
+    model = AutoModelForMaskedLM.from_pretrained(tmp_path / "out")
+    assert model.config.global_rope_theta == 160_000
+    assert torch.equal(model.decoder.weight, model.model.embeddings.tok_embeddings.weight)
+    assert AutoTokenizer.from_pretrained(tmp_path / "out").mask_token_id == 4
+    assert not list(tmp_path.glob(".out*"))
+
+
+def test_ties_with_a_base(tmp_path, save_folder, tiny_model):
+    folders = [save_folder(f"m{seed}", seed) for seed in (1, 2, 3)]
+    base = save_folder("base", 0)
+    merge_models(folders, tmp_path / "out", MergeMethod("ties", density=0.2), base=base)
+    merge_models(folders[::-1], tmp_path / "again", MergeMethod("ties", density=0.2), base=base)
+    result = load_file(tmp_path / "out" / "model.safetensors")
+    for name, tensor in load_file(tmp_path / "again" / "model.safetensors").items():
+        assert torch.equal(tensor, result[name])
+    origin = tiny_model(0).state_dict()
+    name = "model.layers.1.mlp.Wi.weight"
+    changed = (result[name] != origin[name]).float().mean()
+    assert 0.2 <= changed < 3 * 0.2
+    record = json.loads((tmp_path / "out" / "merge.json").read_text())
+    assert record["base"]["name"] == str(base)
+    assert record["parameters"] == {"density": 0.2, "lambda": 1.0}
+
+
+def test_ema_goes_by_step(tmp_path, tiny_model, save_run, save_checkpoint):
+    run = save_run(tmp_path / "run")
+    early = save_checkpoint(run / "checkpoints", tiny_model(1), epoch=2, batch=12, token=3072)
+    late = save_checkpoint(run / "checkpoints", tiny_model(2), epoch=4, batch=16, token=4096)
+    merge_models([late, early], tmp_path / "out", MergeMethod("ema", decay=0.5))
+    first, second = tiny_model(1).state_dict(), tiny_model(2).state_dict()
+    for name, tensor in load_file(tmp_path / "out" / "model.safetensors").items():
+        assert torch.allclose(tensor, first[name] / 3 + second[name] * 2 / 3, atol=1e-6)
+
+
+def test_models_that_do_not_belong_together(tmp_path, save_folder):
+    one = save_folder("one", 1)
+    with pytest.raises(UserError, match=r"model\.layers\.0\.mlp\.Wi\.weight has shapes \[96, 32\] and \[64, 32\]"):
+        merge_models([one, save_folder("narrow", 1, intermediate_size=32)], tmp_path / "out", MergeMethod())
+    with pytest.raises(UserError, match=r"num_attention_heads is 2 in .*one and 4 in .*heads"):
+        merge_models([one, save_folder("heads", 1, num_attention_heads=4)], tmp_path / "out", MergeMethod())
+    with pytest.raises(UserError, match="different RoPE theta"):
+        merge_models([one, save_folder("theta", 1, global_rope_theta=160_000.0)], tmp_path / "out", MergeMethod())
+    other = save_folder("words", 2)
+    content = json.loads((other / "tokenizer.json").read_text())
+    content["model"]["vocab"]["another"] = content["model"]["vocab"].pop("word0")
+    (other / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"one and .*words have different tokenizers"):
+        merge_models([one, other], tmp_path / "out", MergeMethod())
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(".out*"))
+
+
+def test_bad_calls(tmp_path, save_folder):
+    one = save_folder("one", 1)
+    with pytest.raises(UserError, match="exists already"):
+        merge_models([one, one], one, MergeMethod())
+    with pytest.raises(UserError, match="1 model given; method=linear needs two or more"):
+        merge_models([one], tmp_path / "out", MergeMethod())
+    with pytest.raises(UserError, match="a base is for method=ties"):
+        merge_models([one, one], tmp_path / "out", MergeMethod(), base=one)
+    with pytest.raises(UserError, match="method=ties needs a base"):
+        merge_models([one, one], tmp_path / "out", MergeMethod("ties"))
+    with pytest.raises(UserError, match="no such file or folder"):
+        merge_models([one, tmp_path / "none"], tmp_path / "out", MergeMethod())
+
+
+def test_nan_in_an_input(tmp_path, save_folder, tiny_model):
+    one, two = save_folder("one", 1), save_folder("two", 2)
+    model = tiny_model(2)
+    with torch.no_grad():
+        model.head.dense.weight[0, 0] = float("nan")
+    model.save_pretrained(two)
+    with pytest.raises(UserError, match=r"two holds NaN or infinite values in head\.dense\.weight"):
+        merge_models([one, two], tmp_path / "out", MergeMethod())
+    assert not (tmp_path / "out").exists()
