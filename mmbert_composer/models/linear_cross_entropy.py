@@ -10,8 +10,9 @@ from torch import Tensor
 
 IGNORE = -100
 
-# Logits held at a time, in elements: 4M are 16 MiB in fp32.
+# Logits held at a time: 4M elements are 16 MiB in fp32; fewer rows than 128 make thin, slow matmuls.
 CHUNK_ELEMENTS = 1 << 22
+MIN_CHUNK_ROWS = 128
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
@@ -34,14 +35,12 @@ class _LinearCrossEntropy(torch.autograd.Function):
         share = used / used.sum().clamp(min=1).to(sums)  # [M], each row's part in the mean
         row_loss = torch.zeros_like(labels, dtype=sums)
         correct = torch.zeros_like(used)
-        if with_grad:
-            grad_hidden = torch.empty_like(hidden)
-            grad_weight = torch.zeros_like(weight)
-            grad_bias = torch.zeros_like(bias)
+        grad_hidden, grad_weight, grad_bias = (torch.zeros_like(y) if with_grad else y for y in (hidden, weight, bias))
+        buffer = x.new_empty(min(chunk_rows, labels.shape[0]), weight.shape[0])  # one for all chunks: no page faults
         for first in range(0, labels.shape[0], chunk_rows):
             rows = slice(first, first + chunk_rows)
             label = labels[rows, None].clamp(min=0)
-            logits = torch.addmm(b, x[rows], w.T).to(sums)
+            logits = torch.mm(x[rows], w.T, out=buffer[: label.shape[0]]).add_(b).to(sums)
             top = logits.amax(1)
             own = logits.gather(1, label).squeeze(1)
             probs = torch.softmax(logits, 1, out=logits)
@@ -89,7 +88,7 @@ def linear_cross_entropy(
     device = hidden.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else hidden.dtype
     if chunk_rows is None:
-        chunk_rows = max(1, CHUNK_ELEMENTS // weight.shape[0])
+        chunk_rows = max(MIN_CHUNK_ROWS, CHUNK_ELEMENTS // weight.shape[0])
     if bias is None:
         bias = weight.new_zeros(weight.shape[0])
     with torch.autocast(device, enabled=False):

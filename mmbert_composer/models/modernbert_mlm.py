@@ -4,13 +4,14 @@ Legend: T packed tokens, B blocks, M rows whose logits are needed (a static numb
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from composer.models import ComposerModel
 from torch import Tensor, nn
 from torchmetrics import Metric
 from transformers import ModernBertConfig, ModernBertForMaskedLM
 from transformers.modeling_utils import no_init_weights
+from transformers.models.modernbert.modeling_modernbert import ModernBertEncoderLayer
 
 from mmbert_composer.errors import UserError
 from mmbert_composer.models.attention.packed_attention import check_backend
@@ -68,7 +69,8 @@ class ModernBertMLM(ComposerModel):
         self.model.tie_weights()
         megatron_init(self.model, init_seed)
         for layer in self.model.model.layers:
-            layer.attn.out_drop = nn.Dropout(attention_out_dropout) if attention_out_dropout else nn.Identity()
+            attn = cast(ModernBertEncoderLayer, layer).attn
+            attn.out_drop = nn.Dropout(attention_out_dropout) if attention_out_dropout else nn.Identity()
 
     @property
     def config(self) -> ModernBertConfig:

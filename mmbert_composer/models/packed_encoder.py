@@ -30,7 +30,7 @@ def encode_packed(model: ModernBertModel, input_ids: Tensor, layout: PackedLayou
         is_local = layer.attn.local_attention != (-1, -1)
         if is_local not in tables:  # one table for the global layers, one for the local ones
             inv_freq = cast(Tensor, layer.attn.rotary_emb.inv_freq)
-            tables[is_local] = rotary_tables(inv_freq, layout.positions, hidden.dtype)
+            tables[is_local] = rotary_tables(inv_freq, layout.positions, layer.attn.num_heads, hidden.dtype)
         window = model.config.local_attention if is_local else None
         hidden = hidden + _attend(layer, hidden, layout, tables[is_local], window, attention)
         hidden = hidden + layer.mlp(layer.mlp_norm(hidden))

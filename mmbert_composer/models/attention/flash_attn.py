@@ -17,7 +17,8 @@ def has_flash_attn() -> bool:
 def flash_attention(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, window: int | None) -> Tensor:
     """Attention inside each sequence; see ``packed_attention`` for arguments. Returns [T, N, H]."""
     try:
-        from flash_attn import flash_attn_varlen_func  # optional and slow to import: only where it runs
+        # Optional, and slow to import: only where it runs.
+        from flash_attn import flash_attn_varlen_func  # pyright: ignore
     except ImportError as error:
         raise UserError(
             f"attention=flash_attn needs a working flash-attn package ({error}): "

@@ -4,6 +4,7 @@ Legend: T packed tokens, S sequences, G sequences of a group, L its longest, P p
 """
 
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -97,7 +98,7 @@ class PackedLayout:
                 edges.append(i)
         edges.append(len(lengths))
         shapes, masks, tokens, reals = [], [], [], []
-        for first, end in zip(edges, edges[1:], strict=False):
+        for first, end in pairwise(edges):
             members, longest = order[first:end], lengths[first]
             places = torch.arange(longest)
             starts = self._starts[members, None]
