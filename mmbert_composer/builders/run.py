@@ -1,0 +1,59 @@
+"""A run from start to report."""
+
+import logging
+from pathlib import Path
+
+from composer.utils import dist, get_device
+
+from mmbert_composer.builders.build_trainer import build_trainer
+from mmbert_composer.builders.run_folder import check_run_folder
+from mmbert_composer.builders.start_point import find_start
+from mmbert_composer.callbacks.checkpoint_merging import CheckpointMerging
+from mmbert_composer.callbacks.run_on_rank_zero import run_on_rank_zero
+from mmbert_composer.config import RunConfig
+from mmbert_composer.export.export_run import ensure_export
+from mmbert_composer.merging.finish_run import merge_run
+from mmbert_composer.optim.build_optimizer import check_optimizer
+from mmbert_composer.report import build_report
+from mmbert_composer.runtime import private_shared_memory, safe_checkpoint_load
+
+log = logging.getLogger("mmbert_composer.run")
+
+
+def run(config: RunConfig) -> Path:
+    """Train, merge, export, report; every rank calls it. Returns the run folder."""
+    assert config.save_folder is not None
+    folder = Path(config.save_folder)
+    check_optimizer(config.optimizer)
+    check_run_folder(folder)
+    private_shared_memory.install()
+    safe_checkpoint_load.install()
+    # Before any dataset: Streaming would start the process group itself, without our timeout.
+    dist.initialize_dist(get_device(None), timeout=config.dist_timeout)
+    start = find_start(config, folder)
+    if dist.get_global_rank() == 0:
+        for line in [*config.curriculum.rounding(), start.describe()]:
+            log.info(line)
+    if start.own is not None and start.token >= config.curriculum.total_tok:
+        run_on_rank_zero(lambda: finish(config, folder), "finish")
+    else:
+        trainer = build_trainer(config, folder, start)
+        try:
+            trainer.fit()
+        finally:
+            trainer.close()
+    if dist.get_global_rank() == 0:
+        log.info("report: %s", build_report(folder))
+    return folder
+
+
+def finish(config: RunConfig, folder: Path) -> None:
+    """Do what a finished run lacks of merge and export; what is there is left alone and said."""
+    log.info("the run in %s is finished; nothing to train", folder)
+    options = config.callbacks.get("checkpoint_merging")
+    if options is not None and options.get("at", "fit_end") == "fit_end":
+        merged = merge_run(folder, CheckpointMerging(**options).settings)
+        log.info("merged/ %s", "was there already" if merged is None else "was missing and is written now")
+    if "huggingface_export" in config.callbacks:
+        exported = ensure_export(folder, config.callbacks["huggingface_export"].get("out"))
+        log.info("hf/ %s", "was there already" if exported is None else "was missing and is written now")

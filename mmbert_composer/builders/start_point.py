@@ -1,0 +1,112 @@
+"""Where a run starts: from nothing, from its own newest checkpoint, or from another run's."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmbert_composer.builders.run_folder import earlier_cursors
+from mmbert_composer.checkpoints.list_checkpoints import CheckpointFile, newest_checkpoint
+from mmbert_composer.checkpoints.read_checkpoint import clock_of, read_checkpoint
+from mmbert_composer.config import RunConfig
+from mmbert_composer.errors import UserError
+
+
+@dataclass(frozen=True)
+class StartPoint:
+    """What is restored.
+
+    ``kind``: new, resume, continue or weights. ``path``: a checkpoint file, or for weights also a folder in
+    Hugging Face's form. ``cursors``: blocks of each stream drawn before this run's first segment.
+    """
+
+    kind: str
+    path: Path | None = None
+    cursors: dict[str, int] = field(default_factory=dict)
+    data_seed: int = 17
+    token: int = 0
+    own: CheckpointFile | None = None
+    """The newest checkpoint of the run's own folder, where the run goes on by itself."""
+
+    def describe(self) -> str:
+        """One line about what was restored."""
+        if self.kind == "new":
+            return "a new run: fresh weights, every stream from its first block"
+        what = {
+            "resume": f"everything restored, the clock stands at {self.token} tokens",
+            "continue": f"weights, optimizer and the cursors of {len(self.cursors)} streams restored; new clock, "
+            f"learning rate and schedule",
+            "weights": "weights restored; new optimizer, clock and cursors",
+        }
+        return f"{self.kind} from {self.path}: {what[self.kind]}"
+
+
+def find_start(config: RunConfig, folder: Path) -> StartPoint:
+    """Decide where to start; the newest valid checkpoint in the run's own folder wins over ``load_path``.
+
+    Raises:
+        UserError: a load_path that does not exist or holds no checkpoint, another data.seed than the
+            checkpoint's.
+    """
+    seed = config.data.seed
+    own = newest_checkpoint(folder) if config.autoresume and folder.exists() else None
+    if own is not None:
+        content = read_checkpoint(own.path)
+        cursors = earlier_cursors(folder)
+        seed = _checkpoint_seed(config, content, own.path)
+        return StartPoint("resume", own.path, cursors, seed, clock_of(content, own.path).token, own)
+    if config.load_path is None:
+        return StartPoint("new", data_seed=seed)
+    assert config.load_as is not None
+    path = Path(config.load_path)
+    if not path.exists():
+        raise UserError(f"load_path {path} does not exist")
+    if config.load_as == "weights" and path.is_dir() and (path / "config.json").exists():
+        return StartPoint("weights", path, data_seed=seed)
+    if path.is_dir():
+        found = newest_checkpoint(path)
+        if found is None:
+            raise UserError(f"load_path {path} holds no complete checkpoint (ep*-ba*-rank0.pt, or in checkpoints/)")
+        path = found.path
+    content = read_checkpoint(path)
+    if config.load_as == "weights":
+        return StartPoint("weights", path, data_seed=seed)
+    seed = _checkpoint_seed(config, content, path)
+    token = clock_of(content, path).token
+    if config.load_as == "resume":
+        run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
+        return StartPoint("resume", path, earlier_cursors(run), seed, token)
+    cursors = _annealing_state(content, path)["cursors"]
+    return StartPoint("continue", path, {name: drawn for name, drawn in cursors.items() if drawn}, seed, token)
+
+
+def checkpoint_cursors(path: Path) -> dict[str, int]:
+    """Blocks of each stream drawn up to a checkpoint, given as a file or as its run's folder."""
+    if path.is_dir():
+        found = newest_checkpoint(path)
+        if found is None:
+            raise UserError(f"{path} holds no complete checkpoint (ep*-ba*-rank0.pt, or in checkpoints/)")
+        path = found.path
+    cursors = _annealing_state(read_checkpoint(path), path)["cursors"]
+    return {name: drawn for name, drawn in cursors.items() if drawn}
+
+
+def _annealing_state(content: dict[str, Any], path: Path) -> dict[str, Any]:
+    state = content["state"].get("callbacks", {}).get("LanguageAnnealing")
+    if not state:
+        raise UserError(
+            f"{path}: holds no cursors (it was trained without language_annealing), so what was drawn of each "
+            f"stream is unknown; use load_as: weights"
+        )
+    return state
+
+
+def _checkpoint_seed(config: RunConfig, content: dict[str, Any], path: Path) -> int:
+    """The checkpoint's data.seed; a YAML that sets another one is refused."""
+    seed = int(_annealing_state(content, path)["data_seed"])
+    asked = (config.raw.get("data") or {}).get("seed")
+    if asked is not None and asked != seed:
+        raise UserError(
+            f"data.seed={asked}, but the checkpoint {path} drew its blocks with seed {seed}; another order would "
+            f"repeat blocks. Remove data.seed, or set it to {seed}"
+        )
+    return seed

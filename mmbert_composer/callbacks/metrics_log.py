@@ -1,0 +1,174 @@
+"""``metrics.jsonl``: one line a step, one an evaluation; what the report is made from."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+from composer.core import State
+from composer.loggers import Logger, LoggerDestination
+from composer.utils import dist
+
+from mmbert_composer.callbacks.held_out_per_stream import held_out_per_stream
+from mmbert_composer.curriculum import Curriculum
+
+
+
+class MetricsLog(LoggerDestination):
+    """Writes ``<run_folder>/metrics.jsonl``.
+
+    A step's line: ``batch`` (its number, from 1), ``token`` (the clock at its first token: slots, padding
+    included, summed over ranks), ``tokens_real`` (real tokens trained on up to its end), ``phase``, ``loss``
+    (mean over the global batch's masked tokens, nats), ``masked_accuracy``, ``lr``, ``mask_ratio``, ``tau``
+    (source to tau), ``max_seq_len``, ``rope_theta``, ``batch_size`` (blocks), ``grad_norm``,
+    ``tokens_per_second`` (slots over all ranks, evaluations left out) and the keys of packing_monitor.
+    Scheduled values are those the callbacks applied.
+
+    An evaluation's line: ``{"event": "eval", "batch", "token", "phase", "loss", "accuracy", "streams":
+    {name: {"loss", "masked"}}, "sources": {...}}``. At language_monitor's intervals: ``{"event":
+    "languages", "batch", "token", "streams": {name: {"blocks", "tokens_real"}}}``. A resumed process first
+    writes ``{"event": "resume", "batch": n}``; of a step seen twice the last line counts.
+    """
+
+    def __init__(self, run_folder: str | Path, curriculum: Curriculum) -> None:
+        self.path = Path(run_folder) / "metrics.jsonl"
+        self.curriculum = curriculum
+        self.tokens_real = 0
+        self._file: IO[str] | None = None
+        self._pending: dict[str, Any] = {}
+        self._tau: dict[str, float] = {}
+        self._step: dict[str, Any] = {}
+        self._correct = 0.0
+        self._masked = 0
+        self._started = 0.0
+
+    def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
+        self._pending.update(metrics)
+
+    def fit_start(self, state: State, logger: Logger) -> None:
+        if dist.get_global_rank() == 0:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("a")
+            if int(state.timestamp.batch):
+                self._write({"event": "resume", "batch": int(state.timestamp.batch)})
+
+    def before_dataloader(self, state: State, logger: Logger) -> None:
+        self._started = time.perf_counter()
+        self._correct, self._masked = 0.0, 0
+
+    def after_forward(self, state: State, logger: Logger) -> None:
+        outputs = state.outputs
+        if isinstance(outputs, Mapping) and "correct" in outputs:
+            self._correct = self._correct + outputs["correct"].detach()
+            self._masked += outputs["num_masked"]
+
+    def after_train_batch(self, state: State, logger: Logger) -> None:
+        gradients = [p.grad for p in state.model.parameters() if p.grad is not None]
+        norms = torch.stack(torch._foreach_norm(gradients))
+        self._step = {
+            "token": state.timestamp.token.value,
+            "lr": float(state.optimizers[0].param_groups[0]["lr"]),
+            "grad_norm": torch.linalg.vector_norm(norms),
+            "tokens_real": sum(batch["tokens_real"] for batch in state.batch),
+        }
+
+    def batch_end(self, state: State, logger: Logger) -> None:
+        step, pending = self._step, self._pending
+        self._pending = {}
+        sums = torch.tensor([float(self._correct), self._masked, step["tokens_real"]], dtype=torch.float64)
+        sums = state.device.tensor_to_device(sums)
+        dist.all_reduce(sums, reduce_operation="SUM")
+        correct, masked, real = sums.tolist()
+        self.tokens_real += int(real)
+        self._tau.update(
+            {
+                key.removeprefix("language_annealing/tau/"): value
+                for key, value in pending.items()
+                if key.startswith("language_annealing/tau/")
+            }
+        )
+        batch = int(state.timestamp.batch)
+        row: dict[str, Any] = {
+            "batch": batch,
+            "token": step["token"],
+            "tokens_real": self.tokens_real,
+            "phase": self.curriculum.phase_at(step["token"]).name,
+            "loss": pending.get("loss/train/total"),
+            "lr": step["lr"],
+            "grad_norm": float(step["grad_norm"]),
+            "tau": {source: self._tau[source] for source in self.curriculum.phase_at(step["token"]).mixture}
+            if self._tau
+            else {},
+            "tokens_per_second": (state.timestamp.token.value - step["token"])
+            / max(1e-9, time.perf_counter() - self._started),
+            "masked_accuracy": correct / max(1.0, masked),
+        }
+        for key in ("mask_ratio", "max_seq_len", "batch_size"):
+            if f"curriculum/{key}" in pending:
+                row[key] = pending[f"curriculum/{key}"]
+        if "curriculum/rope_theta_global" in pending:
+            theta = (pending["curriculum/rope_theta_global"], pending["curriculum/rope_theta_local"])
+            row["rope_theta"] = theta[0] if theta[0] == theta[1] else {"global": theta[0], "local": theta[1]}
+        row.update({key: value for key, value in pending.items() if key.startswith("packing/")})
+        self._write(row)
+        languages = _by_stream(pending, ("blocks", "tokens_real"))
+        if languages:
+            self._write({"event": "languages", "batch": batch, "token": state.timestamp.token.value} | languages)
+
+    def eval_end(self, state: State, logger: Logger) -> None:
+        results = held_out_per_stream(state)
+        if "HeldOutLoss" not in results:
+            return
+        losses, accuracies = results["HeldOutLoss"], results.get("HeldOutAccuracy", {})
+        sources: dict[str, dict[str, tuple[float, int]]] = {}
+        for name, result in losses.items():
+            sources.setdefault(name.split("/", 1)[0], {})[name] = result
+        token = state.timestamp.token.value
+        self._write(
+            {
+                "event": "eval",
+                "batch": int(state.timestamp.batch),
+                "token": token,
+                "phase": self.curriculum.phase_at(max(0, token - 1)).name,
+                "loss": _mean(losses)[0],
+                "accuracy": _mean(accuracies)[0],
+                "streams": {name: {"loss": mean, "masked": count} for name, (mean, count) in losses.items()},
+                "sources": {
+                    name: dict(zip(("loss", "masked"), _mean(result), strict=True)) for name, result in sources.items()
+                },
+            }
+        )
+
+    def _write(self, row: dict[str, Any]) -> None:
+        if self._file is not None:
+            self._file.write(json.dumps(row) + "\n")
+            self._file.flush()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"tokens_real": self.tokens_real}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.tokens_real = state["tokens_real"]
+
+    def close(self, state: State, logger: Logger) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _mean(results: Mapping[str, tuple[float, int]]) -> tuple[float, int]:
+    """Token-weighted mean and the number of tokens."""
+    count = sum(number for _, number in results.values())
+    return sum(mean * number for mean, number in results.values()) / max(1, count), count
+
+
+def _by_stream(pending: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    """``language/<stream>/<key>`` entries as {"streams": {stream: {key: value}}}, or nothing."""
+    streams: dict[str, dict[str, Any]] = {}
+    for name, value in pending.items():
+        stream, _, key = name.removeprefix("language/").rpartition("/")
+        if name.startswith("language/") and key in keys:
+            streams.setdefault(stream, {})[key] = value
+    return {"streams": streams} if streams else {}

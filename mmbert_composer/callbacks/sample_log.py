@@ -1,0 +1,56 @@
+"""Which blocks were trained on: the audit that proves a resume."""
+
+import json
+from pathlib import Path
+from typing import IO
+
+from composer.core import Callback, State
+from composer.loggers import Logger
+from composer.utils import dist
+
+from mmbert_composer.callbacks.train_loader import train_loader
+
+
+class SampleLog(Callback):
+    """Writes ``samples-rank{r}.jsonl``: of every step, the blocks that this rank trained on.
+
+    A line is ``{"batch": n, "samples": [["source/language", index in that stream, visit from 0], ...]}``, n
+    counting from 1. A resumed process first writes ``{"event": "resume", "batch": n}``; of a step seen
+    twice the last line counts.
+
+    Args:
+        run_folder: where the files go.
+    """
+
+    def __init__(self, run_folder: str | Path) -> None:
+        self.run_folder = Path(run_folder)
+        self._file: IO[str] | None = None
+
+    def fit_start(self, state: State, logger: Logger) -> None:
+        self.run_folder.mkdir(parents=True, exist_ok=True)
+        self._file = (self.run_folder / f"samples-rank{dist.get_global_rank()}.jsonl").open("a")
+        batch = int(state.timestamp.batch)
+        if batch:
+            self._write({"event": "resume", "batch": batch})
+
+    def batch_end(self, state: State, logger: Logger) -> None:
+        loader = train_loader(state, "sample_log")
+        names = loader.dataset.plan.streams
+        samples = [
+            [names[stream], index, visit]
+            for blocks in loader.served
+            for stream, index, visit in zip(
+                blocks.stream.tolist(), blocks.index.tolist(), blocks.visit.tolist(), strict=True
+            )
+        ]
+        self._write({"batch": int(state.timestamp.batch), "samples": samples})
+
+    def _write(self, row: dict[str, object]) -> None:
+        assert self._file is not None
+        self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
+
+    def close(self, state: State, logger: Logger) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -1,0 +1,113 @@
+"""Checkpoints of a run: written atomically, at intervals and at every phase's end, and pruned with care."""
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from composer.callbacks import CheckpointSaver
+from composer.core import Event, State
+from composer.loggers import Logger
+from composer.utils import create_interval_scheduler, dist, reproducibility
+
+from mmbert_composer.checkpoints.list_checkpoints import CheckpointFile, list_checkpoints
+from mmbert_composer.curriculum import Curriculum
+
+log = logging.getLogger(__name__)
+
+Pins = Callable[[list[CheckpointFile]], set[Path]]
+
+
+class RunCheckpointSaver(CheckpointSaver):
+    """Composer's CheckpointSaver with complete files under the final name or none, and pins.
+
+    A checkpoint is written at ``interval``, at every phase's end and at the run's end. One that falls on a
+    segment's end is written after the segment is closed, so that a resume begins at the next segment.
+    Files of the phases' ends and files that something still needs (``pins``) are never pruned, nor is the
+    newest one.
+
+    Args:
+        folder: where the files go: ``<run>/checkpoints``.
+        curriculum: its phases' ends are always saved.
+        interval: Composer time, for example ``1000ba`` or ``10_000_000_000tok``.
+        num_checkpoints_to_keep: besides the pinned ones; -1 keeps all.
+        pins: given the checkpoints there are, those that must stay.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        curriculum: Curriculum,
+        *,
+        interval: str = "1000ba",
+        num_checkpoints_to_keep: int = -1,
+        pins: Pins | None = None,
+    ) -> None:
+        super().__init__(
+            folder=str(folder),
+            remote_file_name=None,
+            latest_filename=None,
+            latest_remote_file_name=None,
+            overwrite=True,
+            num_checkpoints_to_keep=num_checkpoints_to_keep,
+        )
+        self._curriculum = curriculum
+        self._phase_ends = {phase.end_tok for phase in curriculum.phases}
+        self._segment_tok = curriculum.segment_blocks * curriculum.block_size
+        self._at_interval = create_interval_scheduler(interval.replace("_", ""), include_end_of_training=True)
+        self._due = False
+        self._pins = pins
+        self.save_interval = self._wanted
+
+    def _wanted(self, state: State, event: Event) -> bool:
+        """Whether to save now; what is due at a segment's end waits for EPOCH_CHECKPOINT."""
+        token = state.timestamp.token.value
+        if event == Event.BATCH_CHECKPOINT:
+            self._due = self._at_interval(state, event) or token in self._phase_ends
+            run_ends = token >= self._curriculum.total_tok
+            return self._due and (run_ends or token % self._segment_tok != 0)
+        if event == Event.EPOCH_CHECKPOINT:
+            due, self._due = self._due, False
+            return due
+        return False
+
+    def _save_checkpoint(self, state: State, logger: Logger) -> None:
+        self.last_checkpoint_batch = state.timestamp.batch
+        content = {"state": state.state_dict(), "rng": reproducibility.get_rng_state()}
+        if dist.get_global_rank() == 0:
+            path = Path(self.filename.format(state))
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_suffix(".unfinished")
+            with unfinished.open("wb") as file:
+                torch.save(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+            log.info("checkpoint %s (%s tokens)", path, state.timestamp.token.value)
+            if self.num_checkpoints_to_keep >= 0:
+                self._prune(path)
+        dist.barrier()
+
+    def _prune(self, newest: Path) -> None:
+        """Remove the oldest files beyond the number to keep; the folder is looked at, so restarts prune too."""
+        files = list_checkpoints(newest.parent)
+        pinned = {newest}
+        if self._pins is not None:
+            pinned |= self._pins(files)
+        loose = [file for file in files if file.path not in pinned and not self._is_phase_end(file)]
+        keep = max(0, self.num_checkpoints_to_keep - 1)
+        for file in loose[: len(loose) - keep] if keep else loose:
+            file.path.unlink(missing_ok=True)
+
+    def _is_phase_end(self, file: CheckpointFile) -> bool:
+        return file.batch in self._phase_end_batches
+
+    @property
+    def _phase_end_batches(self) -> set[int]:
+        """Steps after which a phase ends, counted from the curriculum."""
+        if not hasattr(self, "_ends"):
+            steps = enumerate(self._curriculum.steps(), start=1)
+            block = self._curriculum.block_size
+            self._ends = {n for n, (token, blocks) in steps if token + blocks * block in self._phase_ends}
+        return self._ends

@@ -1,0 +1,200 @@
+"""The settings of a run as dataclasses: every key known, every value checked, every default in one place."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from mmbert_composer.curriculum import Curriculum, Phase
+from mmbert_composer.errors import UserError
+
+LOAD_AS = ("resume", "continue", "weights")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the blocks are and in which order they are drawn."""
+
+    block_size: int
+    """Tokens in a block; that of the data."""
+    segment_blocks: int
+    """S, blocks in a segment: the mixture changes at its edges. A multiple of the batch and of num_canonical_nodes."""
+    root: str | None = None
+    """Folder written by ``mmbert prepare``."""
+    counts: str | None = None
+    """A CSV (source, language, tokens) for ``mmbert plan`` where there is no data yet."""
+    seed: int = 17
+    """Of the order of blocks; apart from the seed of the run."""
+    num_canonical_nodes: int = 8
+    """Into how many parts a segment is dealt; the number of nodes must divide it or be divided by it."""
+    num_workers: int = 0
+    """Processes a rank that read ahead; 0 reads in the training process."""
+    held_out_blocks: int = 8
+    """Held-out blocks of each stream in an evaluation."""
+    held_out_max_seq_len: int | None = None
+    """Where held-out sequences are cut, the whole run long; null is the block size."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A run. Keys keep the names that Composer and the mmBERT configs use."""
+
+    data: DataConfig
+    curriculum: Curriculum
+    phases: list[dict[str, Any]]
+    model: dict[str, Any]
+    optimizer: dict[str, Any]
+    global_train_batch_size: int
+    """Blocks a step over all ranks, where a phase sets no batch_size."""
+    device_train_microbatch_size: int
+    """Blocks a rank takes at once, at most."""
+    raw: dict[str, Any] = field(repr=False)
+    """The settings as composed, for config.yaml."""
+    batch_size_multiple: int | None = None
+    """Every batch size is a multiple of it; null is the global batch size."""
+    device_eval_batch_size: int | None = None
+    """Held-out blocks a rank takes at once; null is the micro-batch."""
+    eval_interval: str | None = None
+    """How often held-out loss is measured, besides every phase's end: Composer time, or null for phases' ends alone."""
+    seed: int = 17
+    precision: str = "fp32"
+    run_name: str | None = None
+    save_folder: str | None = None
+    save_interval: str = "1000ba"
+    save_num_checkpoints_to_keep: int = -1
+    load_path: str | None = None
+    load_as: str | None = None
+    autoresume: bool = True
+    scheduler: dict[str, Any] | None = None
+    callbacks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    loggers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    algorithms: dict[str, dict[str, Any]] = field(default_factory=dict)
+    progress_bar: bool = True
+    log_to_console: bool = False
+    console_log_interval: str = "10ba"
+    dist_timeout: float = 600.0
+    """Seconds that a rank waits for the others."""
+
+
+def parse_run_config(config: Mapping[str, Any]) -> RunConfig:
+    """Check a composed YAML and make it a :class:`RunConfig`; no data is looked for.
+
+    Raises:
+        UserError: an unknown key (with the nearest known one), a missing key, a value out of range.
+    """
+    known = [f.name for f in fields(RunConfig) if f.name not in ("raw", "phases")]
+    _check_keys(config, known, "")
+    values = {key: value for key, value in config.items() if key not in ("data", "curriculum")}
+    data = _dataclass(DataConfig, config.get("data"), "data")
+    _require(config, ("curriculum", "model", "optimizer", "global_train_batch_size", "device_train_microbatch_size"))
+    for key in ("global_train_batch_size", "device_train_microbatch_size"):
+        values[key] = _blocks(values[key], data.block_size, key)
+    section = _mapping(config["curriculum"], "curriculum")
+    _check_keys(section, ["phases", "max_passes"], "curriculum.")
+    rows = section.get("phases")
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise UserError("curriculum.phases must be a list of phases, each with name, duration, mask_ratio, ...")
+    phases = [_phase_row(dict(row), number) for number, row in enumerate(rows)]
+    passes = {"max_passes": section["max_passes"]} if "max_passes" in section else {}
+    curriculum = Curriculum(
+        [Phase(**row) for row in phases],
+        block_size=data.block_size,
+        segment_blocks=data.segment_blocks,
+        global_train_batch_size=values["global_train_batch_size"],
+        batch_size_multiple=values.get("batch_size_multiple"),
+        num_canonical_nodes=data.num_canonical_nodes,
+        **passes,
+    )
+    scheduled = [row["name"] for row in phases if row.get("lr") is not None or row.get("batch_size") is not None]
+    if values.get("scheduler") and scheduled:
+        raise UserError(
+            f"scheduler: phase {scheduled[0]!r} sets its own lr or batch_size; remove the top-level scheduler, "
+            f"or the lr and batch_size of the phases"
+        )
+    load_as = values.get("load_as")
+    if values.get("load_path") and load_as not in LOAD_AS:
+        raise UserError(
+            f"load_path is set, so load_as must say how to start from it: resume (the same run goes on), continue "
+            f"(weights, optimizer and what was drawn of each stream; new clock and schedule) or weights; "
+            f"it is {load_as!r}"
+        )
+    if load_as and not values.get("load_path"):
+        raise UserError(f"load_as: {load_as} needs load_path: a checkpoint file, or a run folder (its newest is taken)")
+    for key in ("callbacks", "loggers", "algorithms"):
+        named = _mapping(values.get(key) or {}, key)
+        values[key] = {name: dict(_mapping(options or {}, f"{key}.{name}")) for name, options in named.items()}
+    return RunConfig(**values, data=data, curriculum=curriculum, phases=phases, raw=dict(config))
+
+
+def _phase_row(row: dict[str, Any], number: int) -> dict[str, Any]:
+    """A phase's keys checked, ``normalize`` applied, files of languages read."""
+    where = f"phase {row['name']!r}" if row.get("name") else f"curriculum.phases.{number}"
+    normalize = row.pop("normalize", False)
+    _check_keys(row, [f.name for f in fields(Phase)], f"{where}: ")
+    for f in fields(Phase):
+        if f.default is MISSING and row.get(f.name) is None:
+            raise UserError(f"{where}: {f.name} is missing")
+    mixture = {name: dict(_mapping(source or {}, f"{where}: mixture.{name}")) for name, source in row["mixture"].items()}
+    shares = [source.get("share", 1.0) for source in mixture.values()]
+    for source, share in zip(mixture.values(), shares, strict=True):
+        if normalize and "share" in source:
+            source["share"] = share / sum(shares)
+        if isinstance(source.get("languages"), str):
+            source["languages"] = read_languages(Path(source["languages"]), where)
+    return {**row, "mixture": mixture}
+
+
+def read_languages(path: Path, where: str) -> list[str]:
+    """Codes from a file: one a line, ``#`` begins a comment."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UserError(f"{where}: languages: {path} cannot be read: {error.strerror}") from error
+    codes = [code for line in lines if (code := line.split("#", 1)[0].strip())]
+    if not codes:
+        raise UserError(f"{where}: languages: {path} names no language")
+    return codes
+
+
+def _blocks(value: Any, block_size: int, key: str) -> int:
+    """A batch size in blocks, from blocks or from ``...tok``."""
+    if isinstance(value, str) and value.strip().endswith("tok"):
+        tokens = int(value.strip().removesuffix("tok").replace("_", ""))
+        if tokens % block_size:
+            raise UserError(f"{key}: {value} is not a whole number of blocks of {block_size} tokens")
+        value = tokens // block_size
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UserError(f"{key}: {value!r} must be a number of blocks, at least 1, or tokens such as 4_718_592tok")
+    return value
+
+
+def _dataclass(kind: type, section: Any, where: str) -> Any:
+    section = _mapping(section or {}, where)
+    _check_keys(section, [f.name for f in fields(kind)], f"{where}.")
+    _require(section, [f.name for f in fields(kind) if f.default is MISSING], f"{where}.")
+    for f in fields(kind):
+        value = section.get(f.name)
+        if f.type in (int, "int") and f.name in section and (isinstance(value, bool) or not isinstance(value, int)):
+            raise UserError(f"{where}.{f.name}={value!r} must be a whole number")
+    return kind(**section)
+
+
+def _mapping(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise UserError(f"{where}: expected keys and values, found {value!r}")
+    return value
+
+
+def _check_keys(section: Mapping[str, Any], known: list[str], where: str) -> None:
+    for key in section:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            raise UserError(f"unknown key {where}{key}: {hint}")
+
+
+def _require(section: Mapping[str, Any], keys: list[str] | tuple[str, ...], where: str = "") -> None:
+    for key in keys:
+        if section.get(key) is None:
+            raise UserError(f"{where}{key} is missing")

@@ -1,0 +1,140 @@
+"""One StreamingDataset for the whole run: every language a stream, every segment an epoch that follows the plan."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from streaming import Stream, StreamingDataset
+from streaming.base.spanner import Spanner
+
+from mmbert_composer.curriculum import BlockSampler, Curriculum, SegmentPlan, StreamSize, make_plan
+from mmbert_composer.data.manifest import Manifest, load_manifest
+from mmbert_composer.errors import UserError
+
+
+class AnnealedDataset(StreamingDataset):
+    """Blocks in the order of a segment plan.
+
+    A sample is ``{"input_ids", "cu_seqlens", "stream", "index", "visit"}``: the block as stored, the index
+    of its stream in ``plan.streams``, its index in that stream and how often it was drawn before. The
+    visit travels through Streaming as a virtual id, ``visit * num_samples + sample``.
+
+    Args:
+        root: folder written by ``mmbert prepare``.
+        curriculum: phases; its block size must be that of the data.
+        seed: of the order of blocks (``data.seed``), apart from the seed of the run.
+        batch_size: micro-batch per device, in blocks. One for the whole run.
+        cursors: blocks of each stream drawn by a run that this one continues.
+
+    Raises:
+        UserError: data that does not fit the curriculum (block size, languages, passes).
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        curriculum: Curriculum,
+        *,
+        seed: int,
+        batch_size: int,
+        cursors: Mapping[str, int] | None = None,
+    ) -> None:
+        self.manifest = load_manifest(root)
+        if self.manifest.block_size != curriculum.block_size:
+            raise UserError(
+                f"{root}: its blocks hold {self.manifest.block_size} tokens, but data.block_size is "
+                f"{curriculum.block_size}; set data.block_size={self.manifest.block_size} or prepare the text again"
+            )
+        self.curriculum = curriculum
+        self.plan: SegmentPlan = make_plan(curriculum, stream_sizes(self.manifest), data_seed=seed, cursors=cursors)
+        self._sampler = BlockSampler(self.plan)
+        super().__init__(
+            streams=[Stream(local=str(self.manifest.root / name)) for name in self.plan.streams],
+            epoch_size=curriculum.segment_blocks,
+            batch_size=batch_size,
+            num_canonical_nodes=curriculum.num_canonical_nodes,
+            shuffle=False,  # the plan's own order is already a keyed permutation of the segment
+            shuffle_seed=seed % (1 << 32),
+            batching_method="random",
+        )
+        if not np.array_equal(self.samples_per_stream, self.plan.stream_blocks):
+            wrong = int(np.flatnonzero(self.samples_per_stream != self.plan.stream_blocks)[0])
+            raise UserError(
+                f"{self.manifest.root / self.plan.streams[wrong]}: {self.samples_per_stream[wrong]} blocks in its "
+                f"index, {self.plan.stream_blocks[wrong]} in manifest.json; run: mmbert prepare verify {root}"
+            )
+        self.spanner = _VirtualSpanner(self.samples_per_shard)
+
+    def resample_streams(
+        self, epoch: int, stream_id: int | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The virtual ids of a segment, in the order they are served, as one shuffle unit."""
+        assert stream_id is None, "only batching_method='random' follows the plan"
+        if epoch >= self.plan.num_segments:
+            raise UserError(
+                f"the plan has {self.plan.num_segments} segments and segment {epoch} was asked for: max_duration "
+                f"is longer than the curriculum ({self.curriculum.total_tok} tokens)"
+            )
+        draws = self._sampler.segment(epoch)
+        samples = self.sample_offset_per_stream[draws.stream] + draws.index + draws.visit * self.num_samples
+        return np.array([len(samples)], np.int64), samples
+
+    def get_item(self, sample_id: int, retry: int = 7) -> dict[str, Any]:
+        """The block behind a virtual id."""
+        visit, sample = divmod(int(sample_id), self.num_samples)
+        block = super().get_item(sample, retry)
+        stream = int(np.searchsorted(self.sample_offset_per_stream, sample, side="right")) - 1
+        block["stream"], block["visit"] = stream, visit
+        block["index"] = sample - int(self.sample_offset_per_stream[stream])
+        return block
+
+    def state_dict(self, num_samples: int, from_beginning: bool) -> dict[str, Any]:
+        """Where the run is, with the link of the plan's chain that it reached.
+
+        Streaming 0.13.0 (dataset.py:778) always says ``next_epoch - 1``; in a checkpoint written at the end
+        of an epoch that is (finished segment, sample 0) and the segment would be replayed in silence.
+        """
+        epoch = self.next_epoch - (1 if num_samples else 0)
+        epoch, offset = self._resume(self._parallel_rank_world, epoch)
+        sample_in_epoch = num_samples if from_beginning else offset + num_samples
+        return {
+            "epoch": epoch,
+            "sample_in_epoch": sample_in_epoch,
+            "num_canonical_nodes": self.num_canonical_nodes,
+            "shuffle_seed": self.shuffle_seed,
+            "initial_physical_nodes": self.initial_physical_nodes or self._parallel_rank_world.num_nodes,
+            "chain": self.plan.chain[self._segments_touched(epoch, sample_in_epoch)],
+        }
+
+    def load_state_dict(self, obj: dict[str, Any]) -> None:
+        """Continue at a checkpoint's place, if everything drawn before it is what this plan would have drawn."""
+        touched = self._segments_touched(obj["epoch"], obj["sample_in_epoch"])
+        ours = self.plan.chain[touched] if touched <= self.plan.num_segments else "a shorter plan"
+        if obj.get("chain", ours) != ours:
+            raise UserError(
+                f"the checkpoint was made with another plan: its chain is {obj['chain']} after {touched} segments, "
+                f"this run's is {ours}. Phases already trained, data.seed, segment_blocks and the data itself must "
+                f"stay as they were; set them back, or start a new run with load_as: continue or weights"
+            )
+        super().load_state_dict(obj)
+
+    @staticmethod
+    def _segments_touched(epoch: int, sample_in_epoch: int) -> int:
+        return epoch + (1 if sample_in_epoch else 0)
+
+
+class _VirtualSpanner(Spanner):
+    """Finds the shard of a virtual id: the visit is dropped."""
+
+    def __getitem__(self, index: int) -> tuple[int, int]:
+        return super().__getitem__(int(index) % self.num_samples)
+
+
+def stream_sizes(manifest: Manifest) -> dict[str, StreamSize]:
+    """What the plan needs of a manifest: real tokens and blocks of every stream, part by part."""
+    return {
+        name: StreamSize(entry.tokens, entry.blocks, tuple(part.blocks for part in entry.parts))
+        for name, entry in manifest.streams.items()
+    }

@@ -1,0 +1,104 @@
+"""Held-out blocks, always masked the same way: a loss that can be compared across phases and runs."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from composer import DataSpec
+from composer.utils import dist
+from streaming import LocalDataset
+
+from mmbert_composer.data.annealed_loader import packed_data_spec
+from mmbert_composer.data.manifest import load_manifest
+from mmbert_composer.data.masking import Masker
+from mmbert_composer.data.packed_batch import PackedBatch, pack_batch, read_blocks
+from mmbert_composer.errors import UserError
+
+MASK_RATIO = 0.15
+"""Of every held-out loss, whatever the phase: with the phase's own it would fall by itself."""
+
+MASK_SEED = 0
+"""Of every held-out loss, whatever the run's seed."""
+
+
+class HeldOutLoader:
+    """Packed batches of held-out blocks, dealt to the ranks in turn.
+
+    Whole blocks at mask ratio 0.15, masks keyed by sample. Every rank gets the same number of batches of
+    the same size: what is missing at the end is filled with blocks without labels, so 1 and 2 ranks give
+    the same sums.
+
+    Args:
+        root: folder written by ``mmbert prepare``.
+        streams: "source/language" names to use; those without held-out blocks are left out.
+        batch_size: blocks a device.
+        blocks_per_stream: at most so many of each stream, the first ones.
+        max_seq_len: one number for the whole run; None is the block size.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        streams: list[str],
+        *,
+        batch_size: int,
+        blocks_per_stream: int = 64,
+        max_seq_len: int | None = None,
+    ) -> None:
+        manifest = load_manifest(root)
+        self.streams = [name for name in streams if manifest.streams[name].heldout_blocks > 0]
+        if not self.streams:
+            raise UserError(f"{root}: no stream of this run has held-out text; every language has a single document")
+        self.batch_size = batch_size
+        self.max_seq_len = max_seq_len or manifest.block_size
+        self._special = manifest.special_ids
+        self._folders = [LocalDataset(str(manifest.root / "heldout" / name)) for name in self.streams]
+        self._samples = [
+            (stream, index)
+            for stream, name in enumerate(self.streams)
+            for index in range(min(blocks_per_stream, manifest.streams[name].heldout_blocks))
+        ]
+        self._masker = Masker(
+            MASK_SEED,
+            vocab_size=manifest.vocab_size,
+            special_ids=manifest.special_token_ids,
+            mask_id=self._special["mask"],
+            purpose="held-out",
+        )
+        self._stream_keys = np.array([self._masker.stream_key(name) for name in self.streams], np.uint64)
+
+    @property
+    def num_blocks(self) -> int:
+        """Held-out blocks in one evaluation, over all ranks."""
+        return len(self._samples)
+
+    def __len__(self) -> int:
+        """Batches on each rank."""
+        return -(-len(self._samples) // (self.batch_size * dist.get_world_size()))
+
+    def __iter__(self) -> Iterator[PackedBatch]:
+        world, rank = dist.get_world_size(), dist.get_global_rank()
+        for number in range(len(self)):
+            first = (number * world + rank) * self.batch_size
+            samples = self._samples[first : first + self.batch_size]
+            samples += [(-1, 0)] * (self.batch_size - len(samples))
+            blocks = read_blocks([self._read(stream, index) for stream, index in samples])
+            yield pack_batch(
+                blocks,
+                self._masker,
+                self._stream_keys,
+                mask_ratio=MASK_RATIO,
+                largest_mask_ratio=MASK_RATIO,
+                max_seq_len=self.max_seq_len,
+                bos_id=self._special["bos"],
+                eos_id=self._special["eos"],
+            )
+
+    def _read(self, stream: int, index: int) -> dict[str, object]:
+        # A filler (-1) is the very first block; its labels are removed when the batch is packed.
+        block = self._folders[max(stream, 0)][index]
+        return {**block, "stream": stream, "index": index, "visit": 0}
+
+    def data_spec(self) -> DataSpec:
+        """What Composer's Evaluator takes as ``dataloader``."""
+        return packed_data_spec(self)

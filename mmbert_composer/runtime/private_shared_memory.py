@@ -1,0 +1,40 @@
+"""A private shared-memory namespace for every dataset.
+
+Fault: Streaming 0.13.0 looks for the first free prefix and then creates it (shared/prefix.py:114, 225); two
+runs that start at once on one machine find the same one and die with ``FileExistsError: ..._locals``.
+Detected by: starting two runs at the same instant. Mend: rank 0 draws a random prefix and tells the others.
+Can go: when Streaming picks names that cannot collide (mosaicml/streaming#717, #884).
+"""
+
+import secrets
+
+import streaming.base.dataset
+from streaming.base.distributed import all_gather_object
+from streaming.base.shared import SharedMemory
+from streaming.base.shared.prefix import _check_self, _get_path, _pack_locals
+from streaming.base.world import World
+from torch import distributed
+
+LOWEST_PREFIX = 10_000_000
+"""Above every prefix that Streaming itself would reach by counting up."""
+
+
+def install() -> None:
+    """Make every dataset built from now on use a private namespace."""
+    streaming.base.dataset.get_shm_prefix = _private_prefix
+
+
+def _private_prefix(
+    streams_local: list[str], streams_remote: list[str | None], world: World, retry: int = 100
+) -> tuple[int, SharedMemory]:
+    _check_self(streams_local)
+    prefix = all_gather_object(LOWEST_PREFIX + secrets.randbelow(900_000_000))[0]
+    name = _get_path(prefix, "locals")
+    data = _pack_locals(streams_local, prefix)
+    shm = None
+    if world.is_local_leader:
+        shm = SharedMemory(name, True, len(data))
+        shm.buf[: len(data)] = data
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.barrier()
+    return prefix, shm if shm is not None else SharedMemory(name, False)

@@ -1,0 +1,55 @@
+"""``composer train.py yamls/NAME.yaml [key=value ...]``: train, then merge, export and report."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmbert_composer.errors import UserError
+
+log = logging.getLogger("mmbert_composer")
+
+USAGE = """usage: composer [-n RANKS] train.py YAML [key=value ...] [--debug]
+
+Trains the run that YAML describes. key=value sets any key, list items too:
+  composer train.py yamls/demo.yaml save_folder=runs/mine curriculum.phases.0.mask_ratio=0.2
+The same command continues a run that was stopped. --debug shows tracebacks."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of train.py; the exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = "--debug" in arguments
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0 if arguments else 1
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s", datefmt="%H:%M:%S")
+    log.setLevel(logging.DEBUG if debug else logging.INFO)
+    try:
+        train(arguments[0], arguments[1:])
+    except UserError as error:
+        if debug:
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def train(yaml: str | Path, overrides: Sequence[str] = ()) -> Path:
+    """Run a YAML to its end and return the run folder; a finished run does what is missing of it.
+
+    Raises:
+        UserError: bad settings or data, before anything is written.
+    """
+    from mmbert_composer.config import load_yaml, parse_run_config
+
+    config = parse_run_config(load_yaml(yaml, overrides))
+    if config.data.root is None:
+        raise UserError(f"{yaml}: data.root is missing; set data.root=FOLDER, as written by mmbert prepare run")
+    if config.save_folder is None:
+        raise UserError(f"{yaml}: save_folder is missing; set save_folder=runs/NAME")
+
+    from mmbert_composer.builders.run import run
+
+    return run(config)

@@ -1,0 +1,111 @@
+"""Fixtures shared by all tests: a tiny prepared data folder and the settings of a run on it."""
+
+import gc
+import json
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+REAL_DATA = ROOT.parent / "shared" / "data"
+
+LANGUAGES = {"eng": 60, "deu": 40, "fra": 24, "swh": 12, "isl": 6, "fao": 3}
+"""Documents of each language of the tiny data: largest first, so that `languages: n` is easy to predict."""
+
+
+def tiny_documents(seed: int = 0) -> list[dict[str, str]]:
+    """Documents of invented words, every language with an alphabet part and lengths of its own."""
+    documents = []
+    for number, (language, count) in enumerate(LANGUAGES.items()):
+        source = random.Random(f"{seed}-{language}")
+        letters = "abcdefghijklmnopqrstuvwxyz"[number * 3 : number * 3 + 10]
+        words = ["".join(source.choices(letters, k=source.randint(2, 7))) for _ in range(60)]
+        for _ in range(count):
+            text = " ".join(source.choices(words, k=source.choice([5, 12, 30, 60])))
+            documents.append({"text": text, "language": language, "source": "tiny"})
+    random.Random(seed).shuffle(documents)
+    return documents
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared data folder: source `tiny`, six languages, blocks of 64 tokens. Never written to by a test."""
+    from mmbert_composer.data.prepare import prepare
+    from mmbert_composer.data.tokenizer import train_tokenizer
+
+    folder = tmp_path_factory.mktemp("tiny")
+    documents = tiny_documents()
+    text = folder / "tiny.jsonl"
+    text.write_text("".join(json.dumps(document) + "\n" for document in documents))
+    train_tokenizer((document["text"] for document in documents), 640, folder / "tokenizer")
+    prepare([f"jsonl:{text}"], folder / "tokenizer", folder / "data", block_size=64, say=lambda line: None)
+    return folder / "data"
+
+
+@pytest.fixture
+def settings(tiny_data: Path, tmp_path: Path) -> dict[str, Any]:
+    """A run of three phases of two segments of 16 blocks, one wave of languages each, as a YAML would hold it."""
+    return {
+        "data": {"root": str(tiny_data), "block_size": 64, "segment_blocks": 16, "seed": 3, "held_out_blocks": 2},
+        "save_folder": str(tmp_path / "run"),
+        "save_interval": "3ba",
+        "seed": 5,
+        "global_train_batch_size": 4,
+        "batch_size_multiple": 2,
+        "device_train_microbatch_size": 2,
+        "progress_bar": False,
+        "model": {
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 2,
+            "local_attention": 16,
+        },
+        "optimizer": {"name": "stable_adamw", "lr": 0.003},
+        "curriculum": {
+            "max_passes": 100,
+            "phases": [
+                _phase("one", 0.30, 32, 10_000, 2, 0.7, lr={"from": 0, "to": 1, "over": "512tok"}),
+                _phase("two", 0.20, 64, 160_000, 4, 0.5, batch_size={"from": 2, "to": 4, "curve": "equal_steps"}),
+                _phase("three", 0.10, 64, 160_000, None, 0.3, lr={"from": 1, "to": 0.02, "curve": "1-sqrt"}),
+            ],
+        },
+        "callbacks": {"sample_log": {}},
+    }
+
+
+def _phase(name: str, ratio: float, length: int, theta: int, languages: int | None, tau: float, **more: Any) -> Any:
+    mixture = {"tiny": {"share": 1.0, "tau": tau, "languages": languages}}
+    row = {"name": name, "duration": "2_048tok", "mask_ratio": ratio, "max_seq_len": length, "rope_theta": theta}
+    return {**row, "mixture": mixture, **more}
+
+
+@pytest.fixture
+def yaml_of(tmp_path: Path):
+    """Writes settings as a YAML file and gives its path."""
+    from omegaconf import OmegaConf
+
+    def write(settings: dict[str, Any], name: str = "run.yaml") -> Path:
+        path = tmp_path / name
+        path.write_text(OmegaConf.to_yaml(OmegaConf.create(settings)))
+        return path
+
+    return write
+
+
+@pytest.fixture(autouse=True)
+def _release_shared_memory() -> Iterator[None]:
+    """Streaming frees its shared memory when a dataset is collected; do not leave that to the end."""
+    yield
+    gc.collect()
+
+
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
