@@ -7,8 +7,7 @@ longer. So rank 0 works, the others look at a key in the group's own store now a
 import time
 from collections.abc import Callable
 
-from composer.utils import dist
-from torch.distributed import is_initialized
+from torch import distributed
 from torch.distributed.distributed_c10d import _get_default_store
 
 _DONE = "done"
@@ -20,14 +19,14 @@ def run_on_rank_zero(work: Callable[[], None], name: str, *, poll_seconds: float
     All ranks call it, in the same order for the same ``name``. If ``work`` raises, rank 0 raises its error and the
     others a RuntimeError with its text; if rank 0 dies, so does its store, and the others raise when they look.
     """
-    if not is_initialized() or dist.get_world_size() == 1:
+    if not distributed.is_initialized() or distributed.get_world_size() == 1:
         work()
         return
     store = _get_default_store()
     # Every rank counts its own calls in the store, so that a second call with this name gets a key of its own.
-    call = store.add(f"mmbert/{name}/calls-of-rank-{dist.get_global_rank()}", 1)
+    call = store.add(f"mmbert/{name}/calls-of-rank-{distributed.get_rank()}", 1)
     key = f"mmbert/{name}/call-{call}"
-    if dist.get_global_rank() == 0:
+    if distributed.get_rank() == 0:
         try:
             work()
         except BaseException as error:
