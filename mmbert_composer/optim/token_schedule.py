@@ -10,7 +10,10 @@ class TokenSchedule(ComposerScheduler):
     """Multiplies the optimizer's learning rate by ``multiplier(tokens so far)``.
 
     Tokens are Composer's ``timestamp.token``: slots, summed over ranks. Nothing is remembered, so a resumed run is
-    exact. Composer evaluates a scheduler after each step: the value in force is that at the step's first token.
+    exact.
+
+    NOTE: Composer 0.32.1 evaluates schedulers after a step but before its clock moves on, so given to a Trainer as
+    ``schedulers`` the multiplier lags by one step. The callback ``learning_rate`` applies it at the step's first token.
 
     Args:
         multiplier: token to multiplier of the optimizer's ``lr``.

@@ -19,11 +19,11 @@ def reference_attention(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, w
     """
     out = []
     for start, end in layout.bounds:
-        q, k, v = (x[start:end].transpose(0, 1) for x in (q, k, v))  # [N, L, H]
-        scores = q @ k.transpose(1, 2) * q.shape[-1] ** -0.5
+        query, key, value = (x[start:end].transpose(0, 1) for x in (q, k, v))  # [N, L, H]
+        scores = query @ key.transpose(1, 2) * q.shape[-1] ** -0.5
         if window is not None:
             place = torch.arange(end - start, device=q.device)
             far = (place[:, None] - place[None, :]).abs() > window // 2
             scores = scores.masked_fill(far, float("-inf"))
-        out.append((scores.softmax(-1) @ v).transpose(0, 1))
+        out.append((scores.softmax(-1) @ value).transpose(0, 1))
     return torch.cat(out)
