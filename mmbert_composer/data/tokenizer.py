@@ -110,22 +110,14 @@ def _split() -> Split:
 
 
 def _assemble(trained: Tokenizer) -> Tokenizer:
-    """The trained characters and merges behind the fixed tokens.
-
-    A merge whose result reads like a fixed token ("<mask>", "<0x41>") is left out: its token would have that id.
-    """
+    """The trained characters and merges behind the fixed tokens."""
     model = json.loads(trained.to_str())["model"]
-    fixed = (*SPECIAL_TOKENS, *BYTE_TOKENS)
     tokens = sorted(model["vocab"], key=model["vocab"].__getitem__)
-    pairs = [tuple(merge) for merge in model["merges"]]
-    merges: list[tuple[str, str]] = []
-    missing = set(fixed)
-    for left, right in pairs:
-        if left in missing or right in missing or left + right in missing:
-            missing.add(left + right)
-        else:
-            merges.append((left, right))
-    vocab = {token: index for index, token in enumerate((*fixed, *(t for t in tokens if t not in missing)))}
+    fixed = (*SPECIAL_TOKENS, *BYTE_TOKENS)
+    # No piece holds "<" beside a letter: a merge that reads "<mask>" or "<0x41>" would give that token's id.
+    assert not set(fixed) & set(tokens), "a trained token reads like a fixed one"
+    vocab = {token: index for index, token in enumerate((*fixed, *tokens))}
+    merges = [(left, right) for left, right in model["merges"]]
 
     tokenizer = Tokenizer(BPE(vocab, merges, unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     # <mask> takes the space before it, as words carry theirs: "is <mask>" masks the token " blue".

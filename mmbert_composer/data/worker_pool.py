@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -90,11 +91,9 @@ class _Worker:
 
     def start(self, stream: str) -> None:
         self.stream = stream
-        try:
+        with suppress(BrokenPipeError):  # It died: its answers end too, which is where that is dealt with.
             self._orders.write(f"{stream}\n".encode())
             self._orders.flush()
-        except BrokenPipeError:
-            pass  # It died: its answers end too, which is where that is dealt with.
 
     def read_answers(self, on_bytes: Callable[[int], None], failed: dict[str, str], waiting: deque[str]) -> bool:
         """Handle what has come; True when nothing more will."""
@@ -118,13 +117,17 @@ class _Worker:
 
     def close(self) -> tuple[str | None, str]:
         """The stream it died over, if it did, and how."""
-        self.answers.close()
         code = self.process.wait()
+        self._close_pipes()
         how = f"killed by signal {-code}" if code < 0 else f"ended with code {code}"
         return self.stream, f"its worker process was {how} twice, out of memory perhaps (log: {self.log})"
 
     def kill(self) -> None:
         self.process.kill()
         self.process.wait()
+        self._close_pipes()
+
+    def _close_pipes(self) -> None:
         self.answers.close()
-        self._orders.close()
+        with suppress(BrokenPipeError):  # an order that it died over may still be in the buffer
+            self._orders.close()

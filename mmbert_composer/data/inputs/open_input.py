@@ -5,12 +5,16 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import zstandard
 
 from mmbert_composer.errors import UserError
 
+if TYPE_CHECKING:
+    from typing_extensions import Buffer  # collections.abc has it from Python 3.12 on
+
+READ_BYTES = 1 << 16
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -19,10 +23,46 @@ def open_input(path: Path) -> IO[bytes] | gzip.GzipFile:
     if path.suffix == ".gz":
         return gzip.open(path, "rb")
     if path.suffix in {".zst", ".zstd"}:
-        # One file may be several frames end to end, as parallel compressors write them.
-        stream = zstandard.ZstdDecompressor().stream_reader(path.open("rb"), read_across_frames=True, closefd=True)
-        return io.BufferedReader(stream, 1 << 20)
+        return io.BufferedReader(ZstdFile(path), 1 << 20)
     return path.open("rb")
+
+
+class ZstdFile(io.RawIOBase):
+    """Reads one or several zstd frames end to end, as parallel compressors write them.
+
+    Unlike zstandard's own stream_reader it raises EOFError where the last frame breaks off, instead of ending there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._frame: zstandard.ZstdDecompressionObj | None = None
+        self._ready = b""
+
+    def readable(self) -> bool:
+        """True: it is read and never written."""
+        return True
+
+    def readinto(self, buffer: "Buffer", /) -> int:
+        """Fill ``buffer`` as far as what is ready goes; 0 at the end."""
+        view = memoryview(buffer).cast("B")
+        while not self._ready:
+            rest = self._frame.unused_data if self._frame is not None and self._frame.eof else b""
+            data = rest or self._file.read(READ_BYTES)
+            if not data:
+                if self._frame is not None and not self._frame.eof:
+                    raise EOFError("the last frame breaks off")
+                return 0
+            if self._frame is None or self._frame.eof:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
+            self._ready = self._frame.decompress(data)
+        size = min(len(view), len(self._ready))
+        view[:size], self._ready = self._ready[:size], self._ready[size:]
+        return size
+
+    def close(self) -> None:
+        """Close the file beneath too."""
+        self._file.close()
+        super().close()
 
 
 def input_lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -25,7 +25,8 @@ def read_text(path: Path, options: ReadOptions) -> Iterator[Record]:
     """The documents of ``path``: the file, or its paragraphs. A line that is no UTF-8 is left out of its document."""
     source = options.source or "text"
     lines: list[str] = []
-    first = number = good = 0
+    first = 0
+    found = False
     for number, line in input_lines(path):
         try:
             text = line.decode()
@@ -33,13 +34,12 @@ def read_text(path: Path, options: ReadOptions) -> Iterator[Record]:
             detail = f"byte {error.start + 1} of the line"
             yield Skipped("invalid UTF-8", f"{path}:{number}", detail, record=False)
             continue
-        good += 1
         if text.strip() or options.split == "files":
             first = first or number
             lines.append(text)
-        elif any(lines):
+        elif lines:
             yield as_document("\n".join(lines), path.parent.name, source, f"{path}:{first}", lines=len(lines))
-            lines, first = [], 0
-    # A file without any text is said; the empty lines that end a file of paragraphs are not.
-    if lines or options.split == "files" or good == 0:
+            lines, first, found = [], 0, True
+    # A file without any text is said; empty lines after a file's last paragraph are not.
+    if lines or not found:
         yield as_document("\n".join(lines), path.parent.name, source, f"{path}:{first or 1}", lines=len(lines))
