@@ -50,9 +50,9 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def settings(tiny_data: Path, tmp_path: Path) -> dict[str, Any]:
+def settings(tiny_data: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
     """A run of three phases of two segments of 16 blocks, one wave of languages each, as a YAML would hold it."""
-    return {
+    yield {
         "data": {"root": str(tiny_data), "block_size": 64, "segment_blocks": 16, "seed": 3, "held_out_blocks": 2},
         "save_folder": str(tmp_path / "run"),
         "save_interval": "3ba",
@@ -73,12 +73,13 @@ def settings(tiny_data: Path, tmp_path: Path) -> dict[str, Any]:
             "max_passes": 100,
             "phases": [
                 _phase("one", 0.30, 32, 10_000, 2, 0.7, lr={"from": 0, "to": 1, "over": "512tok"}),
-                _phase("two", 0.20, 64, 160_000, 4, 0.5, batch_size={"from": 2, "to": 4, "curve": "equal_steps"}),
+                _phase("two", 0.20, 64, 160_000, 4, 0.5, batch_size={"from": 2, "to": 4, "curve": "equal_steps", "over": "1_024tok"}),
                 _phase("three", 0.10, 64, 160_000, None, 0.3, lr={"from": 1, "to": 0.02, "curve": "1-sqrt"}),
             ],
         },
         "callbacks": {"sample_log": {}},
     }
+    gc.collect()  # Streaming frees a dataset's shared memory when it is collected; do not leave that to the end
 
 
 def _phase(name: str, ratio: float, length: int, theta: int, languages: int | None, tau: float, **more: Any) -> Any:
@@ -98,13 +99,6 @@ def yaml_of(tmp_path: Path):
         return path
 
     return write
-
-
-@pytest.fixture(autouse=True)
-def _release_shared_memory() -> Iterator[None]:
-    """Streaming frees its shared memory when a dataset is collected; do not leave that to the end."""
-    yield
-    gc.collect()
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:

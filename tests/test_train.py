@@ -210,8 +210,8 @@ def test_another_plan_in_the_folder_is_refused(settings, run, folder, capsys):
     ("override", "message"),
     [
         ("curriculum.phases.0.mixture.tiny.languages=[eng, dut]", "the data lacks dut (nearest: deu)"),
-        ("curriculum.phases.0.mixture.tiny.languages=9", "languages=9, but source 'tiny' has 6 streams"),
-        ("curriculum.phases.0.mixture={tiny: null, tyni: {share: 1}}", "the data has no source 'tyni'; did you mean 'tiny'?"),
+        ("curriculum.phases.0.mixture.tiny.languages=0", "languages=0 must be at least 1"),
+        ("curriculum.phases.0.mixture={tiny: null, tinny: {share: 1}}", "no source 'tinny'; did you mean 'tiny'?"),
         ("curriculum.max_passes=0.1", "the longest feasible duration of this phase is"),
         ("data.root=/nowhere", "no data in /nowhere"),
         ("callbacks.sample_logg={}", "unknown callback 'sample_logg': did you mean sample_log?"),

@@ -39,6 +39,8 @@ def run(config: RunConfig) -> Path:
     else:
         trainer = build_trainer(config, folder, start)
         try:
+            if start.kind != "resume":
+                trainer.eval()  # where the run starts from, for the report
             trainer.fit()
         finally:
             trainer.close()

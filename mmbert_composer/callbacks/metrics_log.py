@@ -48,11 +48,8 @@ class MetricsLog(LoggerDestination):
         self._pending.update(metrics)
 
     def fit_start(self, state: State, logger: Logger) -> None:
-        if dist.get_global_rank() == 0:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("a")
-            if int(state.timestamp.batch):
-                self._write({"event": "resume", "batch": int(state.timestamp.batch)})
+        if int(state.timestamp.batch):
+            self._write({"event": "resume", "batch": int(state.timestamp.batch)})
 
     def before_dataloader(self, state: State, logger: Logger) -> None:
         self._started = time.perf_counter()
@@ -142,9 +139,13 @@ class MetricsLog(LoggerDestination):
         )
 
     def _write(self, row: dict[str, Any]) -> None:
-        if self._file is not None:
-            self._file.write(json.dumps(row) + "\n")
-            self._file.flush()
+        if dist.get_global_rank() != 0:
+            return
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("a")
+        self._file.write(json.dumps(row) + "\n")
+        self._file.flush()
 
     def state_dict(self) -> dict[str, Any]:
         return {"tokens_real": self.tokens_real}

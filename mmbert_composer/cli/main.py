@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
+from typer.exceptions import TyperException
 
 from mmbert_composer.cli import demo, export, init, merge, plan, prepare, registry, report, tokenizer
 from mmbert_composer.errors import UserError
@@ -44,12 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except click.exceptions.Exit as error:
+    except typer.Exit as error:
         return error.exit_code
-    except click.ClickException as error:
-        error.show()
+    except TyperException as error:
+        error.show()  # pyright: ignore[reportAttributeAccessIssue]
         return 1
-    except (click.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         print("stopped; run the same command again to go on", file=sys.stderr)
         return 130
     return result if isinstance(result, int) else 0

@@ -19,12 +19,12 @@ def load_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]
 
     Paths in a file are relative to that file, in overrides to the current folder. Later wins: a file over
     what it extends, overrides over all. Dicts merge, lists are replaced, phases merge by name; a source
-    set to null and a phase whose duration is null are removed.
+    set to null and a phase whose duration is null are removed, so an index in an override counts what is left.
 
     Raises:
         UserError: a file that is missing or no YAML, a cycle of ``extends``, a malformed override.
     """
-    merged = _load(Path(path), ())
+    merged = _without_removed(_load(Path(path), ()))
     config = OmegaConf.create(merged)
     assert isinstance(config, DictConfig)
     for override in overrides:

@@ -27,6 +27,8 @@ class StreamSize:
 def select_streams(source: str, mixture: SourceMixture, sizes: Mapping[str, StreamSize], where: str) -> list[str]:
     """Names ("source/language") of the streams that a row of the mixture means, sorted.
 
+    A number means the n largest by tokens, all where there are fewer.
+
     Raises:
         UserError: naming the languages that the data lacks, with the nearest that it has.
     """
@@ -44,8 +46,8 @@ def select_streams(source: str, mixture: SourceMixture, sizes: Mapping[str, Stre
     if wanted is None:
         return sorted(pool)
     if isinstance(wanted, int):
-        if not 1 <= wanted <= len(pool):
-            raise UserError(f"{where}: languages={wanted}, but source {source!r} has {len(pool)} streams")
+        if isinstance(wanted, bool) or wanted < 1:
+            raise UserError(f"{where}: languages={wanted} must be at least 1")
         return sorted(sorted(pool, key=lambda name: (-pool[name].tokens, name))[:wanted])
     if source == ALL_STREAMS:
         names = [name for name in pool if name.split("/", 1)[1] in set(wanted)]

@@ -17,7 +17,7 @@ from mmbert_composer.data.inputs.spec import InputSpec, parse_inputs
 from mmbert_composer.data.languages import bare_and_scripted
 from mmbert_composer.data.ledger import Ledger
 from mmbert_composer.data.manifest import FORMAT, Manifest, StreamEntry, load_manifest
-from mmbert_composer.data.prepare_plan import WorkFolder, claim_folder, licence_of, make_plan
+from mmbert_composer.data.prepare_plan import WorkFolder, check_folder, claim_folder, licence_of, make_plan
 from mmbert_composer.data.prepare_progress import PrepareProgress
 from mmbert_composer.data.spill import SpillWriter
 from mmbert_composer.data.stream_task import StreamTask, read_done
@@ -55,9 +55,11 @@ def prepare(
     specs = parse_inputs(inputs, options)
     folder = WorkFolder(Path(out))
     plan = make_plan(specs, files, block_size, options, max_bad_fraction, licence)
-    again = claim_folder(folder, plan)
+    check_folder(folder)
+    folder.state.mkdir(parents=True, exist_ok=True)
     with _locked(folder), PrepareProgress(show_progress) as progress:
-        if again and folder.finished:
+        claim_folder(folder, plan)
+        if folder.finished:
             manifest = load_manifest(folder.root)
             say(f"{folder.root}: {len(manifest.streams)} streams were prepared already; nothing to do")
             return manifest

@@ -101,15 +101,24 @@ def licence_of(plan: dict[str, Any], stream: str) -> str:
     return plan["source_licences"].get(stream.rpartition("/")[0], plan["licence"])
 
 
-def claim_folder(folder: WorkFolder, plan: dict[str, Any]) -> bool:
-    """Make ``folder`` the place of ``plan``; True when an earlier run of the same plan was here.
+def check_folder(folder: WorkFolder) -> None:
+    """Raise UserError when DATA holds something that is not a ``prepare`` of ours."""
+    if folder.state.is_dir():
+        return
+    if folder.root.exists() and (not folder.root.is_dir() or any(folder.root.iterdir())):
+        raise UserError(f"{folder.root} holds something else: choose another --out; nothing was overwritten")
 
-    Raises UserError, having changed nothing, when the folder holds something else or another plan.
+
+def claim_folder(folder: WorkFolder, plan: dict[str, Any]) -> None:
+    """Make DATA the place of ``plan``, with its lock held.
+
+    Until the input was read through, nothing is lost by another plan: an input that failed can be mended and read again.
+    After that another plan raises UserError, having changed nothing.
     """
-    if folder.plan.is_file():
+    if folder.routed.is_file() or folder.finished:
         try:
             old = json.loads(folder.plan.read_text(encoding="utf-8"))
-        except ValueError:
+        except (OSError, ValueError):
             raise UserError(f"{folder.plan} is damaged: remove {folder.root} and prepare again") from None
         differences = plan_differences(old, plan)
         if differences:
@@ -117,12 +126,8 @@ def claim_folder(folder: WorkFolder, plan: dict[str, Any]) -> bool:
                 f"{folder.root} was prepared in another way: {'; '.join(differences)}. "
                 "Choose another --out, or remove that folder first; nothing was changed"
             )
-        return True
-    if folder.root.exists() and (not folder.root.is_dir() or any(folder.root.iterdir())):
-        raise UserError(f"{folder.root} holds something else: choose another --out; nothing was overwritten")
-    folder.state.mkdir(parents=True, exist_ok=True)
+        return
     write_json(folder.plan, plan)
-    return False
 
 
 def plan_differences(old: dict[str, Any], new: dict[str, Any]) -> list[str]:

@@ -19,4 +19,5 @@ def install() -> None:
 
 
 def _load(checkpoint_filepath: Path | str, map_location: str) -> Any:
-    return read_checkpoint(Path(checkpoint_filepath))
+    # not mapped: the optimizer's state must not depend on a file that may be pruned
+    return read_checkpoint(Path(checkpoint_filepath), mmap=False)
