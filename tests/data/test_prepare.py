@@ -252,6 +252,9 @@ def test_bad_lines_are_counted_and_too_many_fail_before_any_work(
     with pytest.raises(UserError, match=rf"2 of 150 input lines are bad.*more than the 1 allowed.*{bad}:149: invalid"):
         run(f"jsonl:{bad}", out="bad")
     assert not list((tmp_path / "bad").rglob("*.mds"))
+    bad.write_bytes(good)
+    assert run(f"jsonl:{bad}", out="bad").ledger["documents"] == 148
+    bad.write_bytes(good + b'{"text": "b\xffd"}\n\n')
     assert run(f"jsonl:{bad}", out="tolerant", max_bad_fraction=0.1).ledger["bad_lines"] == {
         "invalid UTF-8": 1,
         "empty line": 1,
