@@ -112,7 +112,7 @@ def check_folder(folder: WorkFolder) -> None:
 def claim_folder(folder: WorkFolder, plan: dict[str, Any]) -> None:
     """Make DATA the place of ``plan``, with its lock held.
 
-    Until the input was read through, nothing is lost by another plan: an input that failed can be mended and read again.
+    Until the input was read through, another plan loses nothing: an input that failed can be mended and read again.
     After that another plan raises UserError, having changed nothing.
     """
     if folder.routed.is_file() or folder.finished:
