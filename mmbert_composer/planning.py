@@ -193,10 +193,6 @@ def _sources(
             tokens=total * curriculum.block_size,
             blocks=total,
             passes_max=float(np.max(passes)),
-            streams={
-                name: (int(count), float(done)) for name, count, done in zip(chosen, blocks, passes, strict=True)
-            },
+            streams={name: (int(count), float(done)) for name, count, done in zip(chosen, blocks, passes, strict=True)},
         )
     return result
-
-

@@ -61,7 +61,9 @@ _OURS: dict[str, list[Entry]] = {
         Entry("trapezoid", "mmbert_composer.optim.trapezoid:TrapezoidScheduler", "warm-up, constant, 1 - sqrt"),
         Entry("constant", "composer.optim:ConstantScheduler", "Composer: constant"),
         Entry("linear_with_warmup", "composer.optim:LinearWithWarmupScheduler", "Composer: linear with warm-up"),
-        Entry("cosine_with_warmup", "composer.optim:CosineAnnealingWithWarmupScheduler", "Composer: cosine with warm-up"),
+        Entry(
+            "cosine_with_warmup", "composer.optim:CosineAnnealingWithWarmupScheduler", "Composer: cosine with warm-up"
+        ),
     ],
 }
 

@@ -73,7 +73,15 @@ def settings(tiny_data: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
             "max_passes": 100,
             "phases": [
                 _phase("one", 0.30, 32, 10_000, 2, 0.7, lr={"from": 0, "to": 1, "over": "512tok"}),
-                _phase("two", 0.20, 64, 160_000, 4, 0.5, batch_size={"from": 2, "to": 4, "curve": "equal_steps", "over": "1_024tok"}),
+                _phase(
+                    "two",
+                    0.20,
+                    64,
+                    160_000,
+                    4,
+                    0.5,
+                    batch_size={"from": 2, "to": 4, "curve": "equal_steps", "over": "1_024tok"},
+                ),
                 _phase("three", 0.10, 64, 160_000, None, 0.3, lr={"from": 1, "to": 0.02, "curve": "1-sqrt"}),
             ],
         },

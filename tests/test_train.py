@@ -65,7 +65,8 @@ def test_plan_metrics_and_samples_agree(settings, run, folder, tiny_data):
         counts = Counter(name for name, *_ in served[number * 16 : (number + 1) * 16])
         assert [counts[name] for name in plan["streams"]] == segment["blocks"]
     real = {
-        name: [int(block["cu_seqlens"][-1]) for block in LocalDataset(str(tiny_data / name))] for name in plan["streams"]
+        name: [int(block["cu_seqlens"][-1]) for block in LocalDataset(str(tiny_data / name))]
+        for name in plan["streams"]
     }
     assert steps[-1]["tokens_real"] == sum(real[name][index] for name, index, _ in served)
     languages = rows_of(folder, "languages")[-1]["streams"]
@@ -117,7 +118,9 @@ def test_a_stopped_run_gives_the_same_result(settings, yaml_of, run, tmp_path, s
     whole, stopped = tmp_path / "whole", tmp_path / "run"
     assert samples_of(stopped) == samples_of(whole)
     keys = ("batch", "token", "tokens_real", "loss", "lr", "mask_ratio", "batch_size", "grad_norm")
-    assert [{k: row[k] for k in keys} for row in rows_of(stopped)] == [{k: row[k] for k in keys} for row in rows_of(whole)]
+    assert [{k: row[k] for k in keys} for row in rows_of(stopped)] == [
+        {k: row[k] for k in keys} for row in rows_of(whole)
+    ]
     assert any(row.get("event") == "resume" for row in read_jsonl(stopped / "metrics.jsonl"))
     assert rows_of(stopped, "languages")[-1]["streams"] == rows_of(whole, "languages")[-1]["streams"]
 

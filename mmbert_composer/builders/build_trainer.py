@@ -33,6 +33,7 @@ from mmbert_composer.optim.token_schedule import TokenSchedule
 
 log = logging.getLogger(__name__)
 
+
 def build_trainer(config: RunConfig, folder: Path, start: StartPoint) -> Trainer:
     """Data, model, optimizer, callbacks and Trainer of a run; writes the run folder's descriptions.
 

@@ -15,7 +15,6 @@ from mmbert_composer.callbacks.held_out_per_stream import held_out_per_stream
 from mmbert_composer.curriculum import Curriculum
 
 
-
 class MetricsLog(LoggerDestination):
     """Writes ``<run_folder>/metrics.jsonl``.
 

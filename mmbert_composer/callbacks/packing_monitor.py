@@ -29,4 +29,3 @@ class PackingMonitor(Callback):
                 "packing/masked_tokens": sum(batch["num_masked"] for batch in micro_batches),
             }
         )
-

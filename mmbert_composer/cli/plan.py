@@ -16,7 +16,9 @@ from mmbert_composer.planning import RunPlan, plan_run
 def plan(
     yaml: Annotated[Path, typer.Argument(metavar="YAML", help="a run's settings, for example yamls/demo.yaml")],
     overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="set any key")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="write the numbers; - prints")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="write the numbers; - prints")
+    ] = None,
     start: Annotated[
         Path | None, typer.Option("--from", metavar="CKPT", help="count passes on from a checkpoint's cursors")
     ] = None,

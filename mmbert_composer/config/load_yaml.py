@@ -103,7 +103,9 @@ def _absolute(value: str, folder: Path) -> str:
 def _override(config: DictConfig, override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
-        raise UserError(f"override {override!r} is not of the form key=value, for example curriculum.phases.0.mask_ratio=0.2")
+        raise UserError(
+            f"override {override!r} is not of the form key=value, for example curriculum.phases.0.mask_ratio=0.2"
+        )
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:

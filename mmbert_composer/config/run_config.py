@@ -135,7 +135,9 @@ def _phase_row(row: dict[str, Any], number: int) -> dict[str, Any]:
     for f in fields(Phase):
         if f.default is MISSING and row.get(f.name) is None:
             raise UserError(f"{where}: {f.name} is missing")
-    mixture = {name: dict(_mapping(source or {}, f"{where}: mixture.{name}")) for name, source in row["mixture"].items()}
+    mixture = {
+        name: dict(_mapping(source or {}, f"{where}: mixture.{name}")) for name, source in row["mixture"].items()
+    }
     shares = [source.get("share", 1.0) for source in mixture.values()]
     for source, share in zip(mixture.values(), shares, strict=True):
         if normalize and "share" in source:

@@ -67,9 +67,7 @@ class AnnealedDataset(StreamingDataset):
             )
         self.spanner = _VirtualSpanner(self.samples_per_shard)
 
-    def resample_streams(
-        self, epoch: int, stream_id: int | None = None
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def resample_streams(self, epoch: int, stream_id: int | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The virtual ids of a segment, in the order they are served, as one shuffle unit."""
         assert stream_id is None, "only batching_method='random' follows the plan"
         if epoch >= self.plan.num_segments:

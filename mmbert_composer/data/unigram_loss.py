@@ -9,7 +9,9 @@ from mmbert_composer.data.held_out_loader import HeldOutLoader
 from mmbert_composer.data.manifest import load_manifest
 
 
-def unigram_losses(root: str | Path, streams: list[str], *, blocks_per_stream: int = 64) -> dict[str, tuple[float, int]]:
+def unigram_losses(
+    root: str | Path, streams: list[str], *, blocks_per_stream: int = 64
+) -> dict[str, tuple[float, int]]:
     """{stream: (mean loss in nats, tokens)} of a unigram model per stream, on the held-out loss's masked tokens.
 
     Each model is fitted on its stream's training blocks, smoothed with the uniform distribution by Witten

@@ -123,6 +123,8 @@ def test_refuses_a_loader_it_cannot_act_on(settings):
         optimizers=torch.optim.AdamW(model.parameters(), lr=1e-3),
         progress_bar=False,
     )
-    with pytest.raises(UserError, match="callback mask_ratio: train_dataloader is a DataLoader; it acts on an AnnealedL"):
+    with pytest.raises(
+        UserError, match="callback mask_ratio: train_dataloader is a DataLoader; it acts on an AnnealedL"
+    ):
         trainer.fit()
     trainer.close()

@@ -66,7 +66,12 @@ def test_overrides_reach_list_items(write, tmp_path, monkeypatch):
     path = write("base.yaml", BASE)
     config = load_yaml(
         path,
-        ["curriculum.phases.1.mask_ratio=0.25", "data.root=elsewhere", "model.attention=sdpa", "curriculum.max_passes=null"],
+        [
+            "curriculum.phases.1.mask_ratio=0.25",
+            "data.root=elsewhere",
+            "model.attention=sdpa",
+            "curriculum.max_passes=null",
+        ],
     )
     assert config["curriculum"]["phases"][1]["mask_ratio"] == 0.25
     assert config["data"]["root"] == str(tmp_path / "elsewhere")
@@ -83,7 +88,11 @@ def test_cycles(write):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("a: [1", "not a YAML file"), ("- 1\n- 2", "expected keys"), ("extends: missing.yaml", "missing.yaml: cannot be read")],
+    [
+        ("a: [1", "not a YAML file"),
+        ("- 1\n- 2", "expected keys"),
+        ("extends: missing.yaml", "missing.yaml: cannot be read"),
+    ],
 )
 def test_bad_files(write, text, message):
     with pytest.raises(UserError, match=message):

@@ -38,7 +38,10 @@ def test_a_step_is_a_list_of_packed_micro_batches(make_loader):
 def test_the_micro_batch_does_not_change_what_a_step_holds(make_loader):
     def flat(loader):
         return [
-            (np.concatenate([batch["input_ids"] for batch in step]), np.concatenate([batch["labels"] for batch in step]))
+            (
+                np.concatenate([batch["input_ids"] for batch in step]),
+                np.concatenate([batch["labels"] for batch in step]),
+            )
             for step in loader
         ]
 
