@@ -1,17 +1,18 @@
 """Curves: one scheduled number as a function of the tokens since its phase began."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from mmbert_composer.curriculum.tokens import parse_tokens
 from mmbert_composer.errors import UserError
 
-SHAPES = {
+SHAPES: dict[str, Callable[[float], float]] = {
     "constant": lambda x: 1.0,
     "linear": lambda x: x,
     "cosine": lambda x: (1.0 - math.cos(math.pi * x)) / 2.0,
-    "1-sqrt": lambda x: math.sqrt(x),
+    "1-sqrt": math.sqrt,
 }
 """Progress of the change (0 at ``from``, 1 at ``to``) over progress in tokens, both in [0, 1].
 
@@ -62,21 +63,22 @@ def parse_curve(value: object, where: str, *, shapes: tuple[str, ...] = tuple(SH
         return Curve(float(value), float(value))
     if not isinstance(value, Mapping):
         raise UserError(f"{where}: {value!r} must be a number or {{from: , to: , curve: , over: }}")
-    unknown = sorted(str(key) for key in value if key not in ("from", "to", "curve", "over"))
+    row = cast("Mapping[object, object]", value)
+    unknown = sorted(str(key) for key in row if key not in ("from", "to", "curve", "over"))
     if unknown:
         raise UserError(f"{where}: unknown key {unknown[0]!r}; a curve has from, to, curve and over")
-    shape = value.get("curve", "linear")
+    shape = row.get("curve", "linear")
     if shape not in shapes:
         raise UserError(f"{where}: curve {shape!r} is not one of {', '.join(shapes)}")
     ends: list[float] = []
     for key in ("from", "to"):
-        number = value.get(key)
+        number = row.get(key)
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise UserError(f"{where}: {key}={number!r} must be a number")
         ends.append(float(number))
     start, end = ends
     if shape == "constant" and start != end:
         raise UserError(f"{where}: a constant curve cannot go from {start:g} to {end:g}; choose linear or cosine")
-    over = value.get("over")
-    over_tok = None if over is None else parse_tokens(over, f"{where}.over")  # type: ignore[arg-type]
+    over = row.get("over")
+    over_tok = None if over is None else parse_tokens(over, f"{where}.over")
     return Curve(start, end, str(shape), over_tok)

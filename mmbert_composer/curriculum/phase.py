@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any, cast
 
 from mmbert_composer.curriculum.curve import CurveLike, parse_curve
 from mmbert_composer.errors import UserError
@@ -46,7 +47,7 @@ class Phase:
     duration: str | int
     mask_ratio: CurveLike
     max_seq_len: int
-    mixture: Mapping[str, SourceMixture | Mapping[str, object]]
+    mixture: Mapping[str, SourceMixture | Mapping[str, Any]]
     rope_theta: float | Mapping[str, float] | RopeTheta = 10_000.0
     lr: CurveLike | None = None
     batch_size: CurveLike | None = None
@@ -57,8 +58,9 @@ class Phase:
         if not (ratio.low > 0.0 and ratio.high < 1.0):
             bad = ratio.low if ratio.low <= 0.0 else ratio.high
             raise UserError(f"{where}: mask_ratio={bad:g} must be in (0, 1)")
-        if isinstance(self.max_seq_len, bool) or not isinstance(self.max_seq_len, int) or self.max_seq_len < 4:
-            raise UserError(f"{where}: max_seq_len={self.max_seq_len!r} must be a whole number of at least 4 tokens")
+        length = cast("object", self.max_seq_len)  # whatever a YAML holds
+        if isinstance(length, bool) or not isinstance(length, int) or length < 4:
+            raise UserError(f"{where}: max_seq_len={length!r} must be a whole number of at least 4 tokens")
         if not self.mixture:
             raise UserError(f"{where}: mixture is empty; name at least one source, or '*' for all data")
 
@@ -67,16 +69,18 @@ def parse_theta(value: object, where: str) -> RopeTheta:
     """A :class:`RopeTheta` from one number or ``{global: , local: }``."""
     if isinstance(value, RopeTheta):
         return value
+    ends = [value, value]
     if isinstance(value, Mapping):
-        if set(value) != {"global", "local"}:
-            raise UserError(f"{where}: {dict(value)!r} must be one number or {{global: , local: }}")
-        ends = (value["global"], value["local"])
-    else:
-        ends = (value, value)
+        row = cast("Mapping[object, object]", value)
+        if set(row) != {"global", "local"}:
+            raise UserError(f"{where}: {dict(row)!r} must be one number or {{global: , local: }}")
+        ends = [row["global"], row["local"]]
+    thetas: list[float] = []
     for end in ends:
         if isinstance(end, bool) or not isinstance(end, int | float) or end <= 1:
             raise UserError(f"{where}: {end!r} must be a number above 1 (10_000 and 160_000 are usual)")
-    return RopeTheta(float(ends[0]), float(ends[1]))  # type: ignore[arg-type]
+        thetas.append(float(end))
+    return RopeTheta(*thetas)
 
 
 def parse_mixture(phase: Phase) -> dict[str, SourceMixture]:
@@ -89,15 +93,15 @@ def parse_mixture(phase: Phase) -> dict[str, SourceMixture]:
         if isinstance(row, SourceMixture):
             parsed = row
         else:
-            values = dict(row)
+            values: dict[str, Any] = dict(row)
             if "temperature" in values:
                 if "tau" in values:
                     raise UserError(f"{at}: give tau or temperature, not both")
                 temperature = values.pop("temperature")
                 if isinstance(temperature, int | float) and temperature > 1:
                     raise UserError(
-                        f"{at}: temperature={temperature:g} is above 1; here it is the exponent tau in p_i ~ n_i ** tau. "
-                        f"Where p_i ~ n_i ** (1 / T), write tau: {1 / temperature:g}"
+                        f"{at}: temperature={temperature:g} is above 1; here it is the exponent tau in "
+                        f"p_i ~ n_i ** tau. Where p_i ~ n_i ** (1 / T), write tau: {1 / temperature:g}"
                     )
                 values["tau"] = temperature
             unknown = sorted(set(values) - set(known))
@@ -105,7 +109,8 @@ def parse_mixture(phase: Phase) -> dict[str, SourceMixture]:
                 raise UserError(f"{at}: unknown key {unknown[0]!r}; a source has {', '.join(known)}")
             if "share" not in values and len(phase.mixture) > 1:
                 raise UserError(f"{at}: share is missing")
-            parsed = SourceMixture(**{"share": 1.0, **values})  # type: ignore[arg-type]
+            values.setdefault("share", 1.0)
+            parsed = SourceMixture(**values)
         if isinstance(parsed.share, bool) or not 0.0 < parsed.share <= 1.0:
             raise UserError(f"{at}: share={parsed.share!r} must be in (0, 1]")
         tau = parse_curve(parsed.tau, f"{at}.tau")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,7 +69,7 @@ class SegmentPlan:
                     int(self.blocks[segment, i]),
                     self.sizes[i].blocks,
                 ]
-                for i in drawn
+                for i in map(int, drawn)
             ]
             link = _digest((link + json.dumps([self.phases[segment], rows])).encode())
             links.append(link)
@@ -144,12 +145,12 @@ def make_plan(
     )
 
 
-def read_plan_json(path: Path) -> dict[str, object]:
+def read_plan_json(path: Path) -> dict[str, Any]:
     """``plan.json`` as written by :meth:`SegmentPlan.to_json`, its format checked."""
     try:
-        plan = json.loads(path.read_text())
+        plan: object = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not a readable plan ({error})") from error
-    if not isinstance(plan, dict) or plan.get("format") != FORMAT:
+    if not isinstance(plan, dict) or cast("dict[str, Any]", plan).get("format") != FORMAT:
         raise UserError(f"{path}: this plan has another format; this version reads format {FORMAT}")
-    return plan
+    return cast("dict[str, Any]", plan)

@@ -11,7 +11,7 @@ _SUFFIX = {"": 1, "k": 10**3, "m": 10**6, "b": 10**9, "t": 10**12}
 _TIME = re.compile(r"(?P<number>\d[\d_]*(?:\.\d+)?)\s*(?P<suffix>[kmbt]?)\s*tok", re.IGNORECASE)
 
 
-def parse_tokens(value: str | int, where: str) -> int:
+def parse_tokens(value: object, where: str) -> int:
     """Tokens as an int: ``"3_000tok"``, ``"2.3Ttok"`` or a plain int; ``where`` names the key in errors."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise UserError(f"{where}: {value!r} is not a number of tokens; write for example 3_000_000_000tok")
