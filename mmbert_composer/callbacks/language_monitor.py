@@ -47,6 +47,7 @@ class LanguageMonitor(Callback):
         step = state.device.tensor_to_device(step)
         dist.all_reduce(step, reduce_operation="SUM")
         self.served += step.cpu()
+        assert state.max_duration is not None
         if self._is_due(state, Event.BATCH_END) or state.timestamp >= state.max_duration:
             logger.log_metrics(self._metrics())
 

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import torch
 from composer.core import State
@@ -55,7 +55,7 @@ class MetricsLog(LoggerDestination):
         self._correct, self._masked = 0.0, 0
 
     def after_forward(self, state: State, logger: Logger) -> None:
-        outputs = state.outputs
+        outputs = cast("Any", state.outputs)  # Composer names tensors alone
         if isinstance(outputs, Mapping) and "correct" in outputs:
             self._correct = self._correct + outputs["correct"].detach()
             self._masked += outputs["num_masked"]
@@ -143,6 +143,8 @@ class MetricsLog(LoggerDestination):
         if self._file is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.path.open("a")
+            if self._file.tell() and row.get("event") != "resume":  # an attempt that ended before its first checkpoint
+                self._file.write(json.dumps({"event": "resume", "batch": 0}) + "\n")
         self._file.write(json.dumps(row) + "\n")
         self._file.flush()
 

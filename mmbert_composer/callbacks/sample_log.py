@@ -30,7 +30,7 @@ class SampleLog(Callback):
         self.run_folder.mkdir(parents=True, exist_ok=True)
         self._file = (self.run_folder / f"samples-rank{dist.get_global_rank()}.jsonl").open("a")
         batch = int(state.timestamp.batch)
-        if batch:
+        if batch or self._file.tell():
             self._write({"event": "resume", "batch": batch})
 
     def batch_end(self, state: State, logger: Logger) -> None:

@@ -1,5 +1,7 @@
 """What a scheduler callback acts on."""
 
+from typing import cast
+
 from composer.core import State
 from composer.models import ComposerModel
 from torch.nn.parallel import DistributedDataParallel
@@ -22,4 +24,4 @@ def train_loader(state: State, callback: str) -> AnnealedLoader:
 def bare_model(state: State) -> ComposerModel:
     """The model without its DistributedDataParallel wrapper."""
     model = state.model
-    return model.module if isinstance(model, DistributedDataParallel) else model  # type: ignore[return-value]
+    return cast("ComposerModel", model.module if isinstance(model, DistributedDataParallel) else model)

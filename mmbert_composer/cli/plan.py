@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -47,7 +48,7 @@ def plan(
 
 
 def show_plan(config: RunConfig, result: RunPlan, languages: int, rate: float | None, console: Console) -> None:
-    """Print a plan's tables."""
+    """Print a plan's tables: phases (length is max_seq_len), then the largest streams of each."""
     console.print(_phases(config, result))
     for line in config.curriculum.rounding():
         console.print(f"rounded: {line}", highlight=False)
@@ -55,6 +56,9 @@ def show_plan(config: RunConfig, result: RunPlan, languages: int, rate: float | 
         streams = {name: row for source in phase.sources.values() for name, row in source.streams.items()}
         if streams and languages:
             console.print(_languages(phase.name, streams, languages))
+    if result.phases[0].languages is None:
+        where = f"there is no data in {config.data.root}" if config.data.root else "no data.root is set"
+        console.print(f"{where}: totals by source alone", highlight=False, soft_wrap=True)
     facts = [
         f"{format_tokens(result.total_tokens)} tokens (slots) in {result.steps} steps of at most "
         f"{format_tokens(result.tokens_per_step)} tokens, {config.curriculum.num_segments} segments of "
@@ -63,18 +67,19 @@ def show_plan(config: RunConfig, result: RunPlan, languages: int, rate: float | 
     if result.parameters is not None and result.checkpoint_bytes is not None:
         memory = result.parameters * 16 / 1e9
         facts.append(
-            f"{format_tokens(result.parameters)} parameters; a checkpoint takes {result.checkpoint_bytes / 1e9:.2f} GB; "
-            f"weights, gradients and optimizer {memory:.2f} GB a rank, activations apart"
+            f"{format_tokens(result.parameters)} parameters; a checkpoint takes "
+            f"{result.checkpoint_bytes / 1e9:.2f} GB; weights, gradients and optimizer {memory:.2f} GB a rank, "
+            f"activations apart"
         )
     if rate:
         facts.append(f"{result.total_tokens / rate / 3600:,.0f} GPU hours at {rate:,.0f} tokens/s a GPU")
     for fact in facts:
-        console.print(fact, highlight=False)
+        console.print(fact, highlight=False, soft_wrap=True)
 
 
 def _phases(config: RunConfig, result: RunPlan) -> Table:
-    table = Table(title="phases", title_justify="left")
-    for name in ("phase", "tokens", "steps", "batch", "mask", "max_seq_len", "languages", "source", "share", "passes"):
+    table = Table(title="phases", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    for name in ("phase", "tokens", "steps", "batch", "mask", "length", "streams", "source", "share", "passes"):
         table.add_column(name, justify="left" if name in ("phase", "source") else "right")
     for phase in result.phases:
         low, high = phase.batch_sizes[0], phase.batch_sizes[-1]
@@ -97,7 +102,7 @@ def _phases(config: RunConfig, result: RunPlan) -> Table:
 
 def _languages(phase: str, streams: dict[str, tuple[int, float]], rows: int) -> Table:
     total = sum(blocks for blocks, _ in streams.values())
-    table = Table("stream", title=f"phase {phase}: largest of {len(streams)} streams", title_justify="left")
+    table = Table("stream", title=f"phase {phase}: largest of {len(streams)} streams", title_justify="left", box=SIMPLE_HEAD)
     for name in ("share", "blocks", "passes so far"):
         table.add_column(name, justify="right")
     order = sorted(streams.items(), key=lambda item: (-item[1][0], item[0]))

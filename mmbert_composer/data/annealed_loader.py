@@ -1,7 +1,7 @@
 """The train loader: micro-batches of one size, grouped into steps whose size may change."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from composer import DataSpec
@@ -30,7 +30,7 @@ class AnnealedLoader(StreamingDataLoader):
         num_workers: processes that read ahead.
     """
 
-    dataset: AnnealedDataset
+    dataset: AnnealedDataset  # pyright: ignore[reportIncompatibleVariableOverride] (nobody assigns another)
 
     def __init__(
         self,
@@ -70,11 +70,13 @@ class AnnealedLoader(StreamingDataLoader):
 
     def set_global_batch_size(self, blocks: int) -> None:
         """Blocks of the next step over all ranks: a whole number of micro-batches on each."""
-        per_round = dist.get_world_size() * self.dataset.batch_size
+        micro_batch = self.dataset.batch_size
+        assert micro_batch is not None
+        per_round = dist.get_world_size() * micro_batch
         if blocks % per_round:
             raise UserError(
                 f"a batch of {blocks} blocks is not a whole number of micro-batches: {dist.get_world_size()} ranks x "
-                f"{self.dataset.batch_size} blocks; choose a device_train_microbatch_size that divides it"
+                f"{micro_batch} blocks; choose a device_train_microbatch_size that divides it"
             )
         self.global_batch_size = blocks
         self._micro_batches = blocks // per_round
@@ -132,10 +134,10 @@ def packed_data_spec(loader: Any) -> DataSpec:
 
 def _num_tokens(batch: list[PackedBatch] | PackedBatch) -> dict[str, int]:
     micro_batches = batch if isinstance(batch, list) else [batch]
-    slots = sum(len(micro_batch["input_ids"]) for micro_batch in micro_batches)  # type: ignore[arg-type]
+    slots = sum(len(micro_batch["input_ids"]) for micro_batch in micro_batches)
     return {"total": slots, "loss_generating": _total(batch, "num_masked")}
 
 
-def _total(batch: list[PackedBatch] | PackedBatch, key: str) -> int:
+def _total(batch: list[PackedBatch] | PackedBatch, key: Literal["blocks", "num_masked"]) -> int:
     micro_batches = batch if isinstance(batch, list) else [batch]
-    return sum(int(micro_batch[key]) for micro_batch in micro_batches)
+    return sum(micro_batch[key] for micro_batch in micro_batches)

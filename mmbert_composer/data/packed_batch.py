@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -11,17 +12,30 @@ from torch import Tensor
 from mmbert_composer.data.cut_sequences import cut_sequences
 from mmbert_composer.data.masking import Masker, rows_per_block, sample_keys
 
-PackedBatch = dict[str, Tensor | int]
-"""One micro-batch of B blocks, T = B * block_size tokens:
 
-- ``input_ids`` int64 [T]: masks applied, padding as sequences of its own.
-- ``cu_seqlens`` int32 [n + 1]: from 0 to T; no sequence is longer than ``max_seqlen``.
-- ``max_seqlen`` int: fixed for a phase.
-- ``gather`` int64 [M]: flat positions whose logits are needed; M = B * rows a block; unused rows are 0.
-- ``labels`` int64 [M]: original ids, -100 in unused rows.
-- ``num_masked`` int: labels that count. ``tokens_real`` int: tokens that are not padding.
-- ``blocks`` int: B. ``sequences`` int: pieces that are not padding. ``streams`` int64 [B]: index of each block's stream.
-"""
+class PackedBatch(TypedDict):
+    """One micro-batch of B blocks, T = B * block_size tokens."""
+
+    input_ids: Tensor
+    """int64 [T]: masks applied, padding as sequences of its own."""
+    cu_seqlens: Tensor
+    """int32 [n + 1]: from 0 to T; no sequence is longer than ``max_seqlen``."""
+    max_seqlen: int
+    """Tokens; fixed for a phase."""
+    gather: Tensor
+    """int64 [M]: flat positions whose logits are needed; M = B * rows a block; unused rows are 0."""
+    labels: Tensor
+    """int64 [M]: original ids, -100 in unused rows."""
+    num_masked: int
+    """Labels that count."""
+    tokens_real: int
+    """Tokens that are not padding."""
+    blocks: int
+    """B."""
+    sequences: int
+    """Pieces that are not padding."""
+    streams: Tensor
+    """int64 [B]: index of each block's stream."""
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ def unigram_losses(
     held_out = HeldOutLoader(root, streams, batch_size=1, blocks_per_stream=blocks_per_stream)
     labels: dict[str, list[np.ndarray]] = {name: [] for name in held_out.streams}
     for batch in held_out:
-        row = batch["labels"].numpy()  # type: ignore[union-attr]
-        labels[held_out.streams[int(batch["streams"][0])]].append(row[row >= 0])  # type: ignore[index]
+        row = batch["labels"].numpy()
+        labels[held_out.streams[int(batch["streams"][0])]].append(row[row >= 0])
     ordinary = np.ones(manifest.vocab_size, bool)
     ordinary[list(manifest.special_token_ids)] = False
     losses: dict[str, tuple[float, int]] = {}
