@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -52,7 +54,7 @@ def test_invariants(blocks, limit):
     assert (pieces > 0).all()
     assert pieces.max() <= limit
     flat = ids.reshape(-1)
-    for start, end in zip(cu_seqlens[:-1], cu_seqlens[1:], strict=True):
+    for start, end in pairwise(cu_seqlens):
         if flat[start] != PAD:
             assert flat[start] == BOS
             assert flat[end - 1] == EOS
