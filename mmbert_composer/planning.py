@@ -84,7 +84,7 @@ class RunPlan:
 
 
 def plan_run(config: RunConfig, cursors: dict[str, int] | None = None) -> RunPlan:
-    """The run's numbers: with ``data.root`` or ``data.counts`` per language, else per source.
+    """The run's numbers: per language where ``data.root`` exists or ``data.counts`` is given, else per source.
 
     Raises:
         UserError: a language that the data lacks, a source whose streams are all capped.
@@ -130,7 +130,7 @@ def count_parameters(model: dict[str, Any], vocab_size: int) -> int:
 
 
 def _sizes(config: RunConfig) -> tuple[dict[str, StreamSize] | None, int | None]:
-    if config.data.root is not None and (config.data.counts is None or Path(config.data.root).exists()):
+    if config.data.root is not None and Path(config.data.root).exists():
         manifest = load_manifest(config.data.root)
         if manifest.block_size != config.data.block_size:
             raise UserError(

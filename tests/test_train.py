@@ -82,7 +82,7 @@ def test_plan_metrics_and_samples_agree(settings, run, folder, tiny_data):
     assert clocks >= {2048, 4096, 6144}
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
@@ -99,7 +99,7 @@ def stop_after(monkeypatch):
             original(self, state, logger)
             seen.append(1)
             if len(seen) == steps:
-                raise Stop
+                raise StopError
 
         monkeypatch.setattr(SampleLog, "batch_end", batch_end)
         return lambda: monkeypatch.setattr(SampleLog, "batch_end", original)
@@ -111,7 +111,7 @@ def stop_after(monkeypatch):
 def test_a_stopped_run_gives_the_same_result(settings, yaml_of, run, tmp_path, stop_after, steps):
     run(settings, f"save_folder={tmp_path / 'whole'}")
     release = stop_after(steps)
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         main([str(yaml_of(settings))])
     release()
     run(settings)
@@ -196,6 +196,26 @@ def test_another_folder_is_left_alone(settings, run, folder, capsys):
     run(settings, code=1)
     assert "holds something else than a run (thesis.tex); nothing was written" in capsys.readouterr().err
     assert [path.name for path in folder.iterdir()] == ["thesis.tex"]
+
+
+def test_a_run_that_must_not_go_on(settings, run, folder, capsys):
+    settings["curriculum"]["phases"] = settings["curriculum"]["phases"][:1]
+    run(settings)
+    run(settings, "autoresume=false", code=1)
+    assert "holds a run and autoresume is false" in capsys.readouterr().err
+
+
+def test_an_attempt_before_the_first_checkpoint_is_superseded(settings, yaml_of, run, folder, stop_after):
+    settings["save_interval"] = "100ba"
+    release = stop_after(5)
+    with pytest.raises(StopError):
+        main([str(yaml_of(settings))])
+    release()
+    run(settings)
+    rows = read_jsonl(folder / "metrics.jsonl")
+    place = rows.index({"event": "resume", "batch": 0})
+    assert [row["batch"] for row in rows[place:] if "loss" in row and "event" not in row] == list(range(1, 29))
+    assert {"event": "resume", "batch": 0} in read_jsonl(folder / "samples-rank0.jsonl")
 
 
 def test_another_plan_in_the_folder_is_refused(settings, run, folder, capsys):

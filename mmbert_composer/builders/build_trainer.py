@@ -54,7 +54,7 @@ def build_trainer(config: RunConfig, folder: Path, start: StartPoint) -> Trainer
     )
     held_out = HeldOutLoader(
         config.data.root,
-        list(dataset.plan.streams),
+        list(dataset.plan.streams if config.data.held_out_streams == "plan" else dataset.manifest.streams),
         batch_size=config.device_eval_batch_size or micro_batch,
         blocks_per_stream=config.data.held_out_blocks,
         max_seq_len=config.data.held_out_max_seq_len,

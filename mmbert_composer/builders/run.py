@@ -25,7 +25,7 @@ def run(config: RunConfig) -> Path:
     assert config.save_folder is not None
     folder = Path(config.save_folder)
     check_optimizer(config.optimizer)
-    check_run_folder(folder)
+    check_run_folder(folder, autoresume=config.autoresume)
     private_shared_memory.install()
     safe_checkpoint_load.install()
     # Before any dataset: Streaming would start the process group itself, without our timeout.

@@ -15,8 +15,8 @@ from mmbert_composer.curriculum.segment_plan import read_plan_json
 from mmbert_composer.errors import UserError
 
 
-def check_run_folder(folder: Path) -> None:
-    """Refuse a folder that holds something else than a run."""
+def check_run_folder(folder: Path, *, autoresume: bool) -> None:
+    """Refuse a folder that holds something else than a run, and a run that must not go on."""
     if not folder.exists():
         return
     if not folder.is_dir():
@@ -27,6 +27,8 @@ def check_run_folder(folder: Path) -> None:
             f"save_folder {folder} holds something else than a run ({', '.join(inside[:3])}); nothing was written. "
             f"Name a new or empty folder"
         )
+    if inside and not autoresume:
+        raise UserError(f"save_folder {folder} holds a run and autoresume is false; name a new or empty folder")
 
 
 def earlier_cursors(folder: Path) -> dict[str, int]:

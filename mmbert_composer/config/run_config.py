@@ -32,6 +32,8 @@ class DataConfig:
     """Processes a rank that read ahead; 0 reads in the training process."""
     held_out_blocks: int = 8
     """Held-out blocks of each stream in an evaluation."""
+    held_out_streams: str = "plan"
+    """Whose held-out loss is measured: ``plan``, the streams that the run draws from, or ``all`` that the data has."""
     held_out_max_seq_len: int | None = None
     """Where held-out sequences are cut, the whole run long; null is the block size."""
 
@@ -87,6 +89,8 @@ def parse_run_config(config: Mapping[str, Any]) -> RunConfig:
     _check_keys(config, known, "")
     values = {key: value for key, value in config.items() if key not in ("data", "curriculum")}
     data = _dataclass(DataConfig, config.get("data"), "data")
+    if data.held_out_streams not in ("plan", "all"):
+        raise UserError(f"data.held_out_streams={data.held_out_streams!r} must be plan or all")
     _require(config, ("curriculum", "model", "optimizer", "global_train_batch_size", "device_train_microbatch_size"))
     for key in ("global_train_batch_size", "device_train_microbatch_size"):
         values[key] = _blocks(values[key], data.block_size, key)

@@ -62,5 +62,11 @@ class BlockSampler:
         index = part_offset[part] + permute(place - part_offset[part], part_size[part], key) - offset[stream]
         total = len(stream)
         order_key = np.uint64(key_of(self.plan.data_seed, "order", segment))
-        order = permute(np.arange(total), np.array(total), np.array(order_key))
-        return Draws(stream[order], index[order], visit[order])
+        served = stream[permute(np.arange(total), np.array(total), np.array(order_key))]
+        # The streams are shuffled; inside a stream the draws stay in order, so that a pass is complete
+        # before the next one begins even where a segment holds parts of both.
+        place = np.argsort(served, kind="stable")
+        draws = Draws(served, np.empty_like(index), np.empty_like(visit))
+        draws.index[place] = index
+        draws.visit[place] = visit
+        return draws

@@ -80,6 +80,7 @@ def top(key, value):
         (top("data.segment_blocks", 12), "must be a multiple of data.num_canonical_nodes=8"),
         (top("global_train_batch_size", 24), "segment_blocks=16 must be a multiple of the batch of 24 blocks"),
         (top("data.block_size", "64"), "data.block_size='64' must be a whole number"),
+        (top("data.held_out_streams", "some"), "held_out_streams='some' must be plan or all"),
         (top("scheduler", {"name": "constant"}), "remove the top-level scheduler"),
         (top("load_path", "somewhere"), "load_as must say how to start from it"),
         (top("load_as", "weights"), "load_as: weights needs load_path"),

@@ -1,0 +1,62 @@
+"""The run on two ranks, started as a user does: the same samples in the same steps, and the same losses."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmbert_composer.train import main
+from tests.conftest import ROOT
+from tests.test_train import assert_passes_in_order, rows_of, samples_of
+
+
+def launch(ranks, yaml, *overrides):
+    """``composer -n RANKS train.py YAML ...`` as in the README."""
+    command = [str(Path(sys.executable).parent / "composer"), "-n", str(ranks), str(ROOT / "train.py"), str(yaml)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, *overrides], capture_output=True, text=True, timeout=300, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_two_ranks_and_one_give_the_same_run(settings, yaml_of, tmp_path):
+    settings["callbacks"] |= {"checkpoint_merging": {"last": 2}, "huggingface_export": {}}
+    yaml = yaml_of(settings)
+    assert main([str(yaml), f"save_folder={tmp_path / 'one'}"]) == 0
+    launch(2, yaml, f"save_folder={tmp_path / 'two'}")
+    one, two = samples_of(tmp_path / "one"), samples_of(tmp_path / "two")
+    other = samples_of(tmp_path / "two", rank=1)
+    assert {batch: sorted(samples) for batch, samples in one.items()} == {
+        batch: sorted(two[batch] + other[batch]) for batch in two
+    }
+    left, right = rows_of(tmp_path / "one"), rows_of(tmp_path / "two")
+    for key in ("batch", "token", "tokens_real", "phase", "mask_ratio", "batch_size", "max_seq_len", "lr"):
+        assert [row[key] for row in left] == [row[key] for row in right], key
+    for key in ("loss", "masked_accuracy"):
+        assert [row[key] for row in left] == pytest.approx([row[key] for row in right], abs=2e-5), key
+    for mine, theirs in zip(rows_of(tmp_path / "one", "eval"), rows_of(tmp_path / "two", "eval"), strict=True):
+        assert mine["loss"] == pytest.approx(theirs["loss"], abs=2e-5)
+        assert {name: row["masked"] for name, row in mine["streams"].items()} == {
+            name: row["masked"] for name, row in theirs["streams"].items()
+        }
+    assert (tmp_path / "two" / "merged" / "merge.json").exists()
+    assert json.loads((tmp_path / "one" / "plan.json").read_text()) == json.loads(
+        (tmp_path / "two" / "plan.json").read_text()
+    )
+
+
+@pytest.mark.slow
+def test_continue_on_two_ranks_what_one_began(settings, yaml_of, tmp_path):
+    phases = settings["curriculum"]["phases"]
+    settings["curriculum"]["phases"] = phases[:2]
+    assert main([str(yaml_of(settings)), f"save_folder={tmp_path / 'stem'}"]) == 0
+    settings["curriculum"]["phases"] = [phases[2]]
+    settings |= {"load_path": str(tmp_path / "stem"), "load_as": "continue"}
+    launch(2, yaml_of(settings), f"save_folder={tmp_path / 'decay'}")
+    served = [sample for samples in samples_of(tmp_path / "stem").values() for sample in samples]
+    ranks = [samples_of(tmp_path / "decay", rank) for rank in range(2)]
+    served += [sample for batch in sorted(ranks[0]) for rank in ranks for sample in rank[batch]]
+    assert_passes_in_order(served, tmp_path / "stem")
+    assert rows_of(tmp_path / "decay")[0]["token"] == 0
