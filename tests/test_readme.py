@@ -20,11 +20,11 @@ def shortened(phases, duration, warm_up):
     """Overrides that make a run of a few segments out of a recipe, `phases` of it."""
     overrides = [f"curriculum.phases.{number}.duration={duration}tok" for number in range(phases)]
     if phases > 1:
-        overrides += [f"curriculum.phases.0.{key}.over={warm_up}tok" for key in ("lr", "batch_size")]
+        overrides.append(f"curriculum.phases.0.lr.over={warm_up}tok")
     return overrides + BRIEF
 
 
-SHORT = [*shortened(3, 32_768, 16_384), "data.segment_blocks=32"]
+SHORT = [*shortened(3, 32_768, 16_384), "curriculum.phases.0.batch_size.over=16_384tok", "data.segment_blocks=32"]
 
 
 def blocks(language, mark=None):

@@ -7,16 +7,13 @@ from typing import Annotated
 import typer
 
 QUICK = (
-    "curriculum.phases.0.duration=16_384tok",
-    "curriculum.phases.0.lr.over=8_192tok",
-    "curriculum.phases.0.batch_size.over=8_192tok",
-    "curriculum.phases.1.duration=16_384tok",
-    "curriculum.phases.2.duration=16_384tok",
+    *(f"curriculum.phases.{phase}.duration=8_192tok" for phase in range(3)),
+    "curriculum.phases.0.lr.over=4_096tok",
     "data.segment_blocks=16",
     "eval_interval=null",
-    "save_interval=4ba",
+    "save_interval=2ba",
 )
-"""Overrides of ``--quick``: three segments of 16 blocks, to see that everything runs."""
+"""Overrides of ``--quick``: three phases of one segment of 16 blocks, to see that everything runs."""
 
 
 def demo(
