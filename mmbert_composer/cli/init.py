@@ -19,4 +19,4 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="a new or em
     shutil.copy(source / "train.py", folder / "train.py")
     for path in sorted(folder.rglob("*.yaml")):
         print(path)
-    print(f"next: mmbert plan {folder}/demo.yaml, or composer {folder}/train.py {folder}/demo.yaml")
+    print(f"next: mmbert plan {folder}/real-text.yaml data.root=DATA, then composer {folder}/train.py with the same")

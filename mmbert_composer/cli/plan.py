@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -78,7 +77,7 @@ def show_plan(config: RunConfig, result: RunPlan, languages: int, rate: float | 
 
 
 def _phases(config: RunConfig, result: RunPlan) -> Table:
-    table = Table(title="phases", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    table = Table(title="phases", title_justify="left", box=None, padding=(0, 1, 0, 0))
     for name in ("phase", "tokens", "steps", "batch", "mask", "length", "streams", "source", "share", "passes"):
         table.add_column(name, justify="left" if name in ("phase", "source") else "right")
     for phase in result.phases:
@@ -102,7 +101,7 @@ def _phases(config: RunConfig, result: RunPlan) -> Table:
 
 def _languages(phase: str, streams: dict[str, tuple[int, float]], rows: int) -> Table:
     total = sum(blocks for blocks, _ in streams.values())
-    table = Table("stream", title=f"phase {phase}: largest of {len(streams)} streams", title_justify="left", box=SIMPLE_HEAD)
+    table = Table("stream", title=f"phase {phase}: largest of {len(streams)} streams", title_justify="left", box=None)
     for name in ("share", "blocks", "passes so far"):
         table.add_column(name, justify="right")
     order = sorted(streams.items(), key=lambda item: (-item[1][0], item[0]))
