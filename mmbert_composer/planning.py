@@ -11,7 +11,13 @@ from mmbert_composer.config import RunConfig
 from mmbert_composer.curriculum import SegmentPlan, StreamSize, make_plan
 from mmbert_composer.curriculum.mixture import select_streams
 from mmbert_composer.data.manifest import load_manifest
+from mmbert_composer.data.stream_sizes import stream_sizes
 from mmbert_composer.errors import UserError
+from mmbert_composer.model_size import model_size
+
+
+MODERNBERT_BASE = {"hidden_size": 768, "intermediate_size": 1152, "num_hidden_layers": 22}
+"""ModernBertConfig's own defaults, without the seconds that importing transformers takes."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,9 @@ def plan_run(config: RunConfig, cursors: dict[str, int] | None = None) -> RunPla
         )
         for number, phase in enumerate(curriculum.phases)
     ]
-    parameters = None if vocab_size is None else count_parameters(config.model, vocab_size)
+    parameters = None
+    if vocab_size is not None:
+        parameters, _ = model_size(MODERNBERT_BASE | config.model | {"vocab_size": -(-vocab_size // 64) * 64})
     return RunPlan(
         phases=phases,
         tokens_per_step=curriculum.phases[-1].batch_size.sizes[-1] * curriculum.block_size,
@@ -116,17 +124,6 @@ def plan_run(config: RunConfig, cursors: dict[str, int] | None = None) -> RunPla
         # fp32 weights and the optimizer's two moments
         checkpoint_bytes=None if parameters is None else parameters * 12,
     )
-
-
-def count_parameters(model: dict[str, Any], vocab_size: int) -> int:
-    """Parameters of a ModernBERT of these settings, tied embedding once (mmbert-recipe's shapes: 140M and 307M)."""
-    hidden = int(model.get("hidden_size", 768))
-    layers = int(model.get("num_hidden_layers", 22))
-    inner = int(model.get("intermediate_size", 1152))
-    vocab = -(-vocab_size // 64) * 64
-    layer = 4 * hidden * hidden + 3 * hidden * inner + 2 * hidden
-    # the first attention norm is the identity; embedding norm, final norm, head dense and norm, decoder bias
-    return vocab * hidden + layers * layer - hidden + 3 * hidden + hidden * hidden + vocab
 
 
 def _sizes(config: RunConfig) -> tuple[dict[str, StreamSize] | None, int | None]:
@@ -137,11 +134,7 @@ def _sizes(config: RunConfig) -> tuple[dict[str, StreamSize] | None, int | None]
                 f"{config.data.root}: its blocks hold {manifest.block_size} tokens, but data.block_size is "
                 f"{config.data.block_size}"
             )
-        sizes = {
-            name: StreamSize(entry.tokens, entry.blocks, tuple(part.blocks for part in entry.parts))
-            for name, entry in manifest.streams.items()
-        }
-        return sizes, manifest.vocab_size
+        return stream_sizes(manifest), manifest.vocab_size
     if config.data.counts is not None:
         return read_counts(Path(config.data.counts), config.data.block_size), None
     return None, None

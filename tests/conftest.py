@@ -4,12 +4,16 @@ import gc
 import json
 import os
 import random
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Models of a few thousand weights: more threads would only wait for each other, minutes where the CPU is shared.
+os.environ["OMP_NUM_THREADS"] = "1"
+# Importing torch's compiler starts a process of half a gigabyte, unless it may compile on one thread alone.
+os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
 
 import pytest
 
@@ -32,6 +36,15 @@ def tiny_documents(seed: int = 0) -> list[dict[str, str]]:
             documents.append({"text": text, "language": language, "source": "tiny"})
     random.Random(seed).shuffle(documents)
     return documents
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What libraries put into the temporary folder (Streaming's lock files) goes to pytest's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("tmp")))
+        patch.setattr(tempfile, "tempdir", None)
+        yield
 
 
 @pytest.fixture(scope="session")

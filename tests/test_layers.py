@@ -14,7 +14,7 @@ PACKAGE = Path(mmbert_composer.__file__).parent
 NAME = "mmbert_composer"
 
 LAYERS = [
-    {"errors"},
+    {"errors", "model_size"},
     {"curriculum"},
     {"data", "models", "optim", "checkpoints", "merging", "export", "runtime", "registry", "recipes"},
     {"report"},

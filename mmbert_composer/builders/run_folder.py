@@ -1,6 +1,5 @@
 """The run folder: checked before anything is written, then given what makes it complete by itself."""
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from mmbert_composer.checkpoints.list_checkpoints import CheckpointFile
 from mmbert_composer.checkpoints.read_checkpoint import read_checkpoint
 from mmbert_composer.curriculum import SegmentPlan
 from mmbert_composer.curriculum.segment_plan import read_plan_json
+from mmbert_composer.data.atomic_write import write_json, write_text
 from mmbert_composer.errors import UserError
 
 
@@ -72,15 +72,9 @@ def write_run_folder(
 ) -> None:
     """Write ``config.yaml``, ``plan.json``, ``model_config.json`` and a copy of the tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(config))))
-    _write(folder / "plan.json", json.dumps(plan.to_json()))
-    _write(folder / "model_config.json", json.dumps(model_config, indent=2, sort_keys=True))
+    write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(config))))
+    write_json(folder / "plan.json", plan.to_json(), indent=None)
+    write_json(folder / "model_config.json", dict(model_config))
     if not (folder / "tokenizer").exists():
         shutil.copytree(tokenizer, folder / "tokenizer.unfinished", dirs_exist_ok=True)
         (folder / "tokenizer.unfinished").rename(folder / "tokenizer")
-
-
-def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from streaming import Stream, StreamingDataset
 from streaming.base.spanner import Spanner
 
-from mmbert_composer.curriculum import BlockSampler, Curriculum, SegmentPlan, StreamSize, make_plan
-from mmbert_composer.data.manifest import Manifest, load_manifest
+from mmbert_composer.curriculum import BlockSampler, Curriculum, SegmentPlan, make_plan
+from mmbert_composer.data.manifest import load_manifest
+from mmbert_composer.data.stream_sizes import stream_sizes
 from mmbert_composer.errors import UserError
 
 
@@ -131,11 +132,3 @@ class _VirtualSpanner(Spanner):
 
     def __getitem__(self, index: int) -> tuple[int, int]:
         return super().__getitem__(int(index) % self.num_samples)
-
-
-def stream_sizes(manifest: Manifest) -> dict[str, StreamSize]:
-    """What the plan needs of a manifest: real tokens and blocks of every stream, part by part."""
-    return {
-        name: StreamSize(entry.tokens, entry.blocks, tuple(part.blocks for part in entry.parts))
-        for name, entry in manifest.streams.items()
-    }

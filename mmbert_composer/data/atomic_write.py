@@ -7,16 +7,20 @@ from pathlib import Path
 from typing import Any
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` to a temporary file beside ``path``, flush it to the disk and rename it."""
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` to a temporary file beside ``path``, flush it to the disk and rename it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file, ensure_ascii=False, indent=1)
-        file.write("\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
     sync_folder(path.parent)
+
+
+def write_json(path: Path, content: Any, *, indent: int | None = 1) -> None:
+    """Write ``content`` as JSON in the way of ``write_text``; ``indent`` None keeps a large one on one line."""
+    write_text(path, json.dumps(content, ensure_ascii=False, indent=indent) + "\n")
 
 
 def publish_folder(temporary: Path, final: Path) -> None:

@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from mmbert_composer.report.model_size import model_size
+from mmbert_composer.model_size import model_size
 from mmbert_composer.report.read_run import RunRecord
 from mmbert_composer.report.stream_rows import StreamRow, step_fill
 from mmbert_composer.report.svg_figure import three_digits

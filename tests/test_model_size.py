@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import ModernBertConfig, ModernBertForMaskedLM
 
-from mmbert_composer.report.model_size import model_size
+from mmbert_composer.model_size import model_size
 
 
 @pytest.mark.parametrize("biases", [False, True])
