@@ -15,7 +15,6 @@ from mmbert_composer.data.stream_sizes import stream_sizes
 from mmbert_composer.errors import UserError
 from mmbert_composer.model_size import model_size
 
-
 MODERNBERT_BASE = {"hidden_size": 768, "intermediate_size": 1152, "num_hidden_layers": 22}
 """ModernBertConfig's own defaults, without the seconds that importing transformers takes."""
 

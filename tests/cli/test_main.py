@@ -38,8 +38,8 @@ def test_plan_without_data_gives_totals_by_source(tmp_path, capsys):
     assert [phase["name"] for phase in plan["phases"]] == ["few", "more", "all"]
     assert plan["phases"][0]["sources"]["cldr"] == {
         "share": 1.0,
-        "tokens": 1_048_576,
-        "blocks": 2048,
+        "tokens": 524_288,
+        "blocks": 1024,
         "passes_max": None,
     }
     assert plan["phases"][0]["languages"] is None

@@ -15,7 +15,6 @@ from mmbert_composer.errors import UserError
 from mmbert_composer.report import build_report
 from tests.report.made_up_run import LANGUAGES, THREE_PHASES, MadeUpRun, PhaseRow
 
-
 SCHEDULES = {
     "plot-mask-ratio",
     "plot-tau",
