@@ -14,6 +14,7 @@ import pytest
 from streaming.base.format.mds.reader import MDSReader
 from xxhash import xxh64_intdigest
 
+from mmbert_composer.data import prepare_worker
 from mmbert_composer.data.inputs.read_options import ReadOptions
 from mmbert_composer.data.manifest import Manifest, load_manifest
 from mmbert_composer.data.prepare import prepare
@@ -126,8 +127,9 @@ def test_two_workers_one_of_them_killed_and_any_order_of_input_give_the_same(
 
     def kill_once(self: PrepareProgress, num_bytes: int) -> None:
         if not killed:
-            killed.append(psutil.Process().children()[0])
-            killed[0].kill()
+            workers = [child for child in psutil.Process().children() if prepare_worker.__name__ in child.cmdline()]
+            killed.append(workers[0])
+            workers[0].kill()
 
     whole = run(f"jsonl:{corpus}", out="one")
     monkeypatch.setattr(PrepareProgress, "advance", kill_once)
