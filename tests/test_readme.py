@@ -52,6 +52,8 @@ def run(command, overrides=()):
     if program == "mmbert":
         if arguments[0] == "plan":
             arguments.append("curriculum.max_passes=null")  # the text here is a few pages
+        if arguments[:2] == ["prepare", "run"]:
+            arguments += ["--workers", "1"]
         assert mmbert(arguments) == 0, command
         return
     assert program == "composer", command

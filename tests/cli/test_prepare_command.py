@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -45,11 +43,3 @@ def test_bad_lines_fail_the_training_of_a_tokenizer_too(tmp_path: Path) -> None:
             *("train", "--input", f"jsonl:{tmp_path}/a.jsonl", "--vocab-size", "640", "--out", str(tmp_path / "tok")),
         )
     assert not (tmp_path / "tok").exists()
-
-
-def test_the_commands_load_nothing_heavy_until_they_run() -> None:
-    code = (
-        "import sys; from mmbert_composer.cli import prepare, tokenizer; "
-        "print(sorted({'torch', 'transformers', 'streaming', 'tokenizers', 'pyarrow'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"

@@ -1,7 +1,5 @@
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -63,11 +61,3 @@ def test_another_tokenizer_than_that_of_the_blocks_is_refused(data: Path) -> Non
     train_tokenizer(iter(["other words " * 50]), 600, data / "tokenizer")
     with pytest.raises(UserError, match="is not the one of the blocks"):
         load_manifest(data)
-
-
-def test_reading_a_manifest_needs_neither_torch_nor_transformers() -> None:
-    code = (
-        "import sys; import mmbert_composer.data.manifest, mmbert_composer.data.languages; "
-        "print(sorted({'torch', 'transformers', 'streaming', 'tokenizers'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
