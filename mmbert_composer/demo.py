@@ -21,6 +21,12 @@ from mmbert_composer.train import train
 TEXT = "cldr:"
 VOCAB_SIZE = 8192
 BLOCK_SIZE = 512
+MARKS = {
+    "tokenizer": ("tokenizer.json",),
+    "data": ("manifest.json", ".prepare"),
+    "run": ("plan.json",),
+}
+"""What is in a demo's folder, and what tells that it is ours."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +52,21 @@ def run_demo(out: Path, *, fresh: bool = False, workers: int = 2, overrides: Seq
         UserError: ``out`` holds something else than a demo.
     """
     inside = sorted(path.name for path in out.iterdir()) if out.is_dir() else []
-    foreign = sorted(set(inside) - {"tokenizer", "data", "run"})
+    foreign = [name for name in inside if not any((out / name / mark).exists() for mark in MARKS.get(name, ()))]
     if foreign:
         raise UserError(f"{out} holds something else than a demo ({', '.join(foreign[:3])}); nothing was written")
     if fresh:
         for name in inside:
             shutil.rmtree(out / name)
-    was_finished = (out / "run" / "report.html").exists()
+    was_finished = all((out / "run" / name).exists() for name in ("hf", "merged", "report.html"))
     if not (out / "tokenizer" / "tokenizer.json").exists():
         train_on_inputs([TEXT], VOCAB_SIZE, out / "tokenizer")
     prepare([TEXT], out / "tokenizer", out / "data", block_size=BLOCK_SIZE, workers=workers, show_progress=True)
     yaml = recipes_folder() / "yamls" / "demo.yaml"
-    run = train(yaml, [f"data.root={out / 'data'}", f"save_folder={out / 'run'}", *overrides])
+    try:
+        run = train(yaml, [f"data.root={out / 'data'}", f"save_folder={out / 'run'}", *overrides])
+    except UserError as error:
+        raise UserError(f"{error}. Or start the demo over: --fresh") from error
     return DemoResult(out / "data", run, run / "report.html", was_finished)
 
 

@@ -118,7 +118,7 @@ def plan_run(config: RunConfig, cursors: dict[str, int] | None = None) -> RunPla
         parameters, _ = model_size(MODERNBERT_BASE | config.model | {"vocab_size": -(-vocab_size // 64) * 64})
     return RunPlan(
         phases=phases,
-        tokens_per_step=curriculum.phases[-1].batch_size.sizes[-1] * curriculum.block_size,
+        tokens_per_step=max(max(phase.batch_size.sizes) for phase in curriculum.phases) * curriculum.block_size,
         parameters=parameters,
         # fp32 weights and the optimizer's two moments
         checkpoint_bytes=None if parameters is None else parameters * 12,
@@ -150,7 +150,7 @@ def read_counts(path: Path, block_size: int) -> dict[str, StreamSize]:
             for row in reader:
                 try:
                     tokens = int(float(row["tokens"]))
-                except ValueError as error:
+                except (ValueError, TypeError) as error:
                     raise UserError(f"data.counts {path}, line {reader.line_num}: tokens={row['tokens']!r}") from error
                 if tokens > 0:
                     sizes[f"{row['source']}/{row['language']}"] = StreamSize(tokens, -(-tokens // block_size))

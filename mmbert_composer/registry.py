@@ -97,7 +97,9 @@ def build(kind: str, name: str, options: Mapping[str, Any], given: Mapping[str, 
             raise UserError(f"unknown key {kind}.{name}.{key}: {_nearest(key, free)}")
     try:
         return target(**options, **supplied)
-    except (TypeError, ImportError) as error:
+    except UserError:
+        raise
+    except (TypeError, ValueError, ImportError) as error:
         raise UserError(f"{kind}.{name}: {error}") from error
 
 

@@ -4,21 +4,24 @@ import gc
 import json
 import os
 import random
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+REAL_DATA = ROOT.parent / "shared" / "data"
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 # Models of a few thousand weights: more threads would only wait for each other, minutes where the CPU is shared.
 os.environ["OMP_NUM_THREADS"] = "1"
 # Importing torch's compiler starts a process of half a gigabyte, unless it may compile on one thread alone.
 os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
-
-import pytest
-
-ROOT = Path(__file__).parent.parent
-REAL_DATA = ROOT.parent / "shared" / "data"
+# Its cache folder is made at import too: not in the machine's temporary folder.
+os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(ROOT / ".pytest_cache" / "torchinductor")
 
 LANGUAGES = {"eng": 60, "deu": 40, "fra": 24, "swh": 12, "isl": 6, "fao": 3}
 """Documents of each language of the tiny data: largest first, so that `languages: n` is easy to predict."""
@@ -45,6 +48,15 @@ def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("tmp")))
         patch.setattr(tempfile, "tempdir", None)
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_process_group() -> Iterator[None]:
+    """A run in this process starts a process group of one; the next test begins without."""
+    yield
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ def shortened(phases, duration, warm_up):
     return overrides + BRIEF
 
 
-SHORT = [*shortened(3, 32_768, 16_384), "curriculum.phases.0.batch_size.over=16_384tok", "data.segment_blocks=32"]
+SHORT = [*shortened(3, 16_384, 8_192), "curriculum.phases.0.batch_size.over=8_192tok", "data.segment_blocks=16"]
 
 
 def blocks(language, mark=None):

@@ -6,11 +6,16 @@ from pathlib import Path
 from composer.utils import dist, get_device
 
 from mmbert_composer.builders.build_trainer import build_trainer
-from mmbert_composer.builders.run_folder import check_run_folder
+from mmbert_composer.builders.named_parts import NamedParts, build_named_parts
+from mmbert_composer.builders.run_folder import check_plan, check_run_folder
 from mmbert_composer.builders.start_point import find_start
 from mmbert_composer.callbacks.checkpoint_merging import CheckpointMerging
+from mmbert_composer.callbacks.huggingface_export import HuggingFaceExport
 from mmbert_composer.callbacks.run_on_rank_zero import run_on_rank_zero
 from mmbert_composer.config import RunConfig
+from mmbert_composer.curriculum import make_plan
+from mmbert_composer.data.manifest import load_manifest
+from mmbert_composer.data.stream_sizes import stream_sizes
 from mmbert_composer.export.export_run import ensure_export
 from mmbert_composer.merging.finish_run import merge_run
 from mmbert_composer.optim.build_optimizer import check_optimizer
@@ -23,21 +28,25 @@ log = logging.getLogger("mmbert_composer.run")
 def run(config: RunConfig) -> Path:
     """Train, merge, export, report; every rank calls it. Returns the run folder."""
     assert config.save_folder is not None
+    assert config.data.root is not None
     folder = Path(config.save_folder)
     check_optimizer(config.optimizer)
     check_run_folder(folder, autoresume=config.autoresume)
+    named = build_named_parts(config, folder)
     private_shared_memory.install()
     safe_checkpoint_load.install()
     # Before any dataset: Streaming would start the process group itself, without our timeout.
     dist.initialize_dist(get_device(None), timeout=config.dist_timeout)
     start = find_start(config, folder)
+    sizes = stream_sizes(load_manifest(config.data.root))
+    check_plan(folder, make_plan(config.curriculum, sizes, data_seed=start.data_seed, cursors=start.cursors), start.own)
     if dist.get_global_rank() == 0:
         for line in [*config.curriculum.rounding(), start.describe()]:
             log.info(line)
     if start.own is not None and start.token >= config.curriculum.total_tok:
-        run_on_rank_zero(lambda: finish(config, folder), "finish")
+        run_on_rank_zero(lambda: finish(folder, named), "finish")
     else:
-        trainer = build_trainer(config, folder, start)
+        trainer = build_trainer(config, folder, start, named)
         try:
             if start.kind != "resume":
                 trainer.eval()  # where the run starts from, for the report
@@ -49,13 +58,13 @@ def run(config: RunConfig) -> Path:
     return folder
 
 
-def finish(config: RunConfig, folder: Path) -> None:
+def finish(folder: Path, named: NamedParts) -> None:
     """Do what a finished run lacks of merge and export; what is there is left alone and said."""
     log.info("the run in %s is finished; nothing to train", folder)
-    options = config.callbacks.get("checkpoint_merging")
-    if options is not None and options.get("at", "fit_end") == "fit_end":
-        merged = merge_run(folder, CheckpointMerging(**options).settings)
-        log.info("merged/ %s", "was there already" if merged is None else "was missing and is written now")
-    if "huggingface_export" in config.callbacks:
-        exported = ensure_export(folder, config.callbacks["huggingface_export"].get("out"))
-        log.info("hf/ %s", "was there already" if exported is None else "was missing and is written now")
+    for callback in named.callbacks.values():
+        if isinstance(callback, CheckpointMerging) and callback.at == "fit_end":
+            merged = merge_run(folder, callback.settings)
+            log.info("merged/ %s", "was there already" if merged is None else "was missing and is written now")
+        if isinstance(callback, HuggingFaceExport):
+            exported = ensure_export(folder, callback.out)
+            log.info("hf/ %s", "was there already" if exported is None else "was missing and is written now")

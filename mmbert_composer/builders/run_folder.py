@@ -47,15 +47,15 @@ def check_plan(folder: Path, plan: SegmentPlan, newest: CheckpointFile | None) -
         UserError: with the first segment that differs.
     """
     path = folder / "plan.json"
-    if newest is None or not path.exists():
+    if not path.exists():
         return
     theirs: Any = read_plan_json(path)["chain"]
-    touched = trained_segments(newest)
+    touched = 1 if newest is None else trained_segments(newest)
     for segment in range(min(touched, len(theirs) - 1) + 1):
         if segment >= len(plan.chain) or theirs[segment] != plan.chain[segment]:
             what = "block size, segment_blocks or data.seed" if segment == 0 else f"segment {segment - 1}"
             raise UserError(
-                f"save_folder {folder} holds a run with another plan: they differ in {what}, and that run has trained "
+                f"save_folder {folder} holds a run with another plan: they differ in {what}, and that run has begun "
                 f"{touched} segments. Set the curriculum and data back, or name another save_folder"
             )
 
@@ -72,8 +72,8 @@ def write_run_folder(
 ) -> None:
     """Write ``config.yaml``, ``plan.json``, ``model_config.json`` and a copy of the tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "plan.json", plan.to_json(), indent=None)  # first: it marks the folder as a run's
     write_text(folder / "config.yaml", OmegaConf.to_yaml(OmegaConf.create(dict(config))))
-    write_json(folder / "plan.json", plan.to_json(), indent=None)
     write_json(folder / "model_config.json", dict(model_config))
     if not (folder / "tokenizer").exists():
         shutil.copytree(tokenizer, folder / "tokenizer.unfinished", dirs_exist_ok=True)

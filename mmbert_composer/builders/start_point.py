@@ -73,6 +73,11 @@ def find_start(config: RunConfig, folder: Path) -> StartPoint:
     seed = _checkpoint_seed(config, content, path)
     token = clock_of(content, path).token
     if config.load_as == "resume":
+        if token >= config.curriculum.total_tok:
+            raise UserError(
+                f"load_path {path} stands at {token} tokens, this run ends at {config.curriculum.total_tok}: there is "
+                f"nothing to resume. To train on with the next phase use load_as: continue"
+            )
         run = path.parent.parent if path.parent.name == "checkpoints" else path.parent
         return StartPoint("resume", path, earlier_cursors(run), seed, token)
     cursors = _annealing_state(content, path)["cursors"]

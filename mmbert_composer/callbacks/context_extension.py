@@ -7,6 +7,7 @@ from composer.loggers import Logger
 
 from mmbert_composer.callbacks.train_loader import bare_model, train_loader
 from mmbert_composer.curriculum import Curriculum, RopeTheta
+from mmbert_composer.errors import UserError
 from mmbert_composer.models.modernbert_mlm import ModernBertMLM
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,11 @@ class ContextExtension(Callback):
         train_loader(state, "context_extension").max_seq_len = values.max_seq_len
         if values.rope_theta != self._theta:
             model = bare_model(state)
-            assert isinstance(model, ModernBertMLM)
+            if not isinstance(model, ModernBertMLM):
+                raise UserError(
+                    f"callback context_extension: the model is a {type(model).__name__}; it sets the RoPE theta of a "
+                    f"ModernBertMLM (from mmbert_composer.models)"
+                )
             model.set_rope_theta(values.rope_theta.global_theta, values.rope_theta.local_theta)
             self._theta = values.rope_theta
             log.info("max_seq_len %d, RoPE theta %s", values.max_seq_len, values.rope_theta)

@@ -9,13 +9,14 @@ from composer.utils import create_interval_scheduler, dist
 
 from mmbert_composer.callbacks.held_out_per_stream import held_out_per_stream
 from mmbert_composer.callbacks.train_loader import train_loader
+from mmbert_composer.curriculum.interval import parse_interval
 
 
 class LanguageMonitor(Callback):
     """Counts blocks and real tokens served of every stream, over all ranks and restarts.
 
     Args:
-        interval: how often they are logged, in Composer's time (``100ba``).
+        interval: how often they are logged: ``100ba`` or ``1_000_000tok``.
 
     | key | value |
     | --- | --- |
@@ -25,6 +26,7 @@ class LanguageMonitor(Callback):
     """
 
     def __init__(self, interval: str = "100ba") -> None:
+        interval = parse_interval(interval, "language_monitor: interval")
         self._is_due = create_interval_scheduler(interval, checkpoint_events=False)
         self._loaded: dict[str, Any] = {}
         self.streams: tuple[str, ...] = ()

@@ -11,6 +11,7 @@ from composer.core import State
 from composer.loggers import Logger, LoggerDestination
 from composer.utils import dist
 
+from mmbert_composer.callbacks.append_lines import append_lines
 from mmbert_composer.callbacks.held_out_per_stream import held_out_per_stream
 from mmbert_composer.curriculum import Curriculum
 
@@ -141,8 +142,7 @@ class MetricsLog(LoggerDestination):
         if dist.get_global_rank() != 0:
             return
         if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("a")
+            self._file = append_lines(self.path)
             if self._file.tell() and row.get("event") != "resume":  # an attempt that ended before its first checkpoint
                 self._file.write(json.dumps({"event": "resume", "batch": 0}) + "\n")
         self._file.write(json.dumps(row) + "\n")

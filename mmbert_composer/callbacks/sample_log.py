@@ -8,6 +8,7 @@ from composer.core import Callback, State
 from composer.loggers import Logger
 from composer.utils import dist
 
+from mmbert_composer.callbacks.append_lines import append_lines
 from mmbert_composer.callbacks.train_loader import train_loader
 
 
@@ -27,11 +28,16 @@ class SampleLog(Callback):
         self._file: IO[str] | None = None
 
     def fit_start(self, state: State, logger: Logger) -> None:
-        self.run_folder.mkdir(parents=True, exist_ok=True)
-        self._file = (self.run_folder / f"samples-rank{dist.get_global_rank()}.jsonl").open("a")
-        batch = int(state.timestamp.batch)
-        if batch or self._file.tell():
-            self._write({"event": "resume", "batch": batch})
+        resume = {"event": "resume", "batch": int(state.timestamp.batch)}
+        own = self.run_folder / f"samples-rank{dist.get_global_rank()}.jsonl"
+        self._file = append_lines(own)
+        if resume["batch"] or self._file.tell():
+            self._write(resume)
+        if dist.get_global_rank() == 0:  # ranks of an earlier process that this one does not have
+            for path in self.run_folder.glob("samples-rank*.jsonl"):
+                if int(path.stem.removeprefix("samples-rank")) >= dist.get_world_size():
+                    with append_lines(path) as file:
+                        file.write(json.dumps(resume) + "\n")
 
     def batch_end(self, state: State, logger: Logger) -> None:
         loader = train_loader(state, "sample_log")

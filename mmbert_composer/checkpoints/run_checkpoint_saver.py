@@ -11,7 +11,7 @@ from composer.core import Event, State
 from composer.loggers import Logger
 from composer.utils import create_interval_scheduler, dist, reproducibility
 
-from mmbert_composer.checkpoints.list_checkpoints import CheckpointFile, list_checkpoints
+from mmbert_composer.checkpoints.list_checkpoints import CheckpointFile, named_checkpoints
 from mmbert_composer.curriculum import Curriculum
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class RunCheckpointSaver(CheckpointSaver):
     Args:
         folder: where the files go: ``<run>/checkpoints``.
         curriculum: its phases' ends are always saved.
-        interval: Composer time, for example ``1000ba`` or ``10_000_000_000tok``.
+        interval: ``1000ba`` or ``10000000000tok``, see ``parse_interval``.
         num_checkpoints_to_keep: besides the pinned ones; -1 keeps all.
         pins: given the checkpoints there are, those that must stay.
     """
@@ -55,7 +55,7 @@ class RunCheckpointSaver(CheckpointSaver):
         self._curriculum = curriculum
         self._phase_ends = {phase.end_tok for phase in curriculum.phases}
         self._segment_tok = curriculum.segment_blocks * curriculum.block_size
-        self._at_interval = create_interval_scheduler(interval.replace("_", ""), include_end_of_training=True)
+        self._at_interval = create_interval_scheduler(interval, include_end_of_training=True)
         self._due = False
         self._pins = pins
         self.save_interval = self._wanted
@@ -91,7 +91,7 @@ class RunCheckpointSaver(CheckpointSaver):
 
     def _prune(self, newest: Path) -> None:
         """Remove the oldest files beyond the number to keep; the folder is looked at, so restarts prune too."""
-        files = list_checkpoints(newest.parent)
+        files = named_checkpoints(newest.parent)
         pinned = {newest}
         if self._pins is not None:
             pinned |= self._pins(files)

@@ -22,7 +22,7 @@ def demo(
     quick: Annotated[bool, typer.Option("--quick", help="a minute instead of several: to see that it runs")] = False,
     workers: Annotated[int, typer.Option(help="processes that prepare text")] = 2,
 ) -> None:
-    """Tokenizer, blocks, three phases, merge, export and report, on words of some 200 languages.
+    """Tokenizer, blocks, three phases, merge, export and report, on words of some 220 languages.
 
     The text is the Unicode locale data that the Babel package carries; nothing is downloaded. A demo that
     was stopped goes on; a finished one makes its report again.

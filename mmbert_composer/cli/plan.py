@@ -30,18 +30,22 @@ def plan(
     Counts come from data.root, or from data.counts (a CSV: source, language, tokens); without either the
     totals are by source.
     """
-    config = parse_run_config(load_yaml(yaml, overrides or []))
-    cursors = None
+    settings = load_yaml(yaml, overrides or [])
     if start is not None:
+        settings |= {"load_path": str(start), "load_as": "continue"}
+    config = parse_run_config(settings)
+    cursors = None
+    if config.load_path is not None and config.load_as == "continue":
         from mmbert_composer.builders.start_point import checkpoint_cursors
 
-        cursors = checkpoint_cursors(start)
+        cursors = checkpoint_cursors(Path(config.load_path))
     result = plan_run(config, cursors)
     if json_file is not None:
         text = json.dumps(result.to_json(), indent=2)
         if str(json_file) == "-":
             print(text)
             return
+        json_file.parent.mkdir(parents=True, exist_ok=True)
         json_file.write_text(text + "\n", encoding="utf-8")
     show_plan(config, result, languages, rate, Console())
 
@@ -105,9 +109,9 @@ def _languages(phase: str, streams: dict[str, tuple[int, float]], rows: int) -> 
     for name in ("share", "blocks", "passes so far"):
         table.add_column(name, justify="right")
     order = sorted(streams.items(), key=lambda item: (-item[1][0], item[0]))
-    shown = order if len(order) <= rows else [*order[: rows - 2], *order[-2:]]
+    shown = order if len(order) <= rows else [*order[: max(1, rows - 2)], *order[-2:]]
     for number, (name, (blocks, passes)) in enumerate(shown):
-        if len(order) > rows and number == rows - 2:
+        if len(order) > rows and number == max(1, rows - 2):
             table.add_row("...", "", "", "")
         table.add_row(name, f"{blocks / total:.4f}", str(blocks), f"{passes:.2f}")
     return table

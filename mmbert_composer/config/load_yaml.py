@@ -10,8 +10,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mmbert_composer.errors import UserError
 
-PATH_KEYS = ("save_folder", "load_path", "data.root", "data.counts")
-"""Keys that hold a path, besides ``languages: FILE`` and a merge's base."""
+PATH_KEYS = ("save_folder", "load_path", "data.root", "data.counts", "callbacks.huggingface_export.out")
+"""Keys that hold a path, besides ``languages: FILE`` in a mixture."""
 
 
 def load_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]:

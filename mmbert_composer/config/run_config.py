@@ -4,12 +4,19 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_type_hints
 
 from mmbert_composer.curriculum import Curriculum, Phase
+from mmbert_composer.curriculum.interval import parse_interval
+from mmbert_composer.curriculum.tokens import parse_tokens
 from mmbert_composer.errors import UserError
 
 LOAD_AS = ("resume", "continue", "weights")
+PRECISIONS = ("fp32", "amp_bf16", "amp_fp16")
+
+AT_LEAST = {"num_workers": 0, "seed": 0, "save_num_checkpoints_to_keep": -1}
+"""Lowest value of whole numbers that may be below 1."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +103,12 @@ def parse_run_config(config: Mapping[str, Any]) -> RunConfig:
         values[key] = _blocks(values[key], data.block_size, key)
     section = _mapping(config["curriculum"], "curriculum")
     _check_keys(section, ["phases", "max_passes"], "curriculum.")
+    passes = section.get("max_passes", 1)
+    if passes is not None and (isinstance(passes, bool) or not isinstance(passes, int | float)):
+        raise UserError(f"curriculum.max_passes={passes!r} must be a number, or null for no limit")
+    multiple = values.get("batch_size_multiple")
+    if multiple is not None and (isinstance(multiple, bool) or not isinstance(multiple, int) or multiple < 1):
+        raise UserError(f"batch_size_multiple={multiple!r} must be a whole number, at least 1")
     rows = section.get("phases")
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         raise UserError("curriculum.phases must be a list of phases, each with name, duration, mask_ratio, ...")
@@ -110,6 +123,12 @@ def parse_run_config(config: Mapping[str, Any]) -> RunConfig:
         num_canonical_nodes=data.num_canonical_nodes,
         **passes,
     )
+    segment_tok = data.segment_blocks * data.block_size
+    for key in ("save_interval", "eval_interval"):
+        if values.get(key) is not None:
+            values[key] = parse_interval(values[key], key, segment_tok=segment_tok)
+    if values.get("precision", "fp32") not in PRECISIONS:
+        raise UserError(f"precision={values['precision']!r} must be one of {', '.join(PRECISIONS)}")
     scheduled = [row["name"] for row in phases if row.get("lr") is not None or row.get("batch_size") is not None]
     if values.get("scheduler") and scheduled:
         raise UserError(
@@ -125,9 +144,14 @@ def parse_run_config(config: Mapping[str, Any]) -> RunConfig:
         )
     if load_as and not values.get("load_path"):
         raise UserError(f"load_as: {load_as} needs load_path: a checkpoint file, or a run folder (its newest is taken)")
+    for key in ("model", "optimizer"):
+        values[key] = dict(_mapping(values[key], key))
+    if values.get("scheduler") is not None:
+        values["scheduler"] = dict(_mapping(values["scheduler"], "scheduler"))
     for key in ("callbacks", "loggers", "algorithms"):
         named = _mapping(values.get(key) or {}, key)
         values[key] = {name: dict(_mapping(options or {}, f"{key}.{name}")) for name, options in named.items()}
+    _check_types(RunConfig, values, "")
     return RunConfig(**values, data=data, curriculum=curriculum, phases=phases, raw=dict(config))
 
 
@@ -166,7 +190,7 @@ def read_languages(path: Path, where: str) -> list[str]:
 def _blocks(value: Any, block_size: int, key: str) -> int:
     """A batch size in blocks, from blocks or from ``...tok``."""
     if isinstance(value, str) and value.strip().endswith("tok"):
-        tokens = int(value.strip().removesuffix("tok").replace("_", ""))
+        tokens = parse_tokens(value, key)
         if tokens % block_size:
             raise UserError(f"{key}: {value} is not a whole number of blocks of {block_size} tokens")
         value = tokens // block_size
@@ -179,11 +203,29 @@ def _dataclass(kind: type, section: Any, where: str) -> Any:
     section = _mapping(section or {}, where)
     _check_keys(section, [f.name for f in fields(kind)], f"{where}.")
     _require(section, [f.name for f in fields(kind) if f.default is MISSING], f"{where}.")
-    for f in fields(kind):
-        value = section.get(f.name)
-        if f.type in (int, "int") and f.name in section and (isinstance(value, bool) or not isinstance(value, int)):
-            raise UserError(f"{where}.{f.name}={value!r} must be a whole number")
+    _check_types(kind, section, f"{where}.")
     return kind(**section)
+
+
+def _check_types(kind: type, section: Mapping[str, Any], where: str) -> None:
+    """Whole numbers are whole and high enough, texts are texts, sections are sections; null where it is allowed."""
+    hints = get_type_hints(kind)
+    for key, value in section.items():
+        allowed = get_args(hints[key]) if isinstance(hints[key], UnionType) else (hints[key],)
+        if value is None:
+            if type(None) not in allowed:
+                raise UserError(f"{where}{key} is null; remove the key or give it a value")
+        elif int in allowed:
+            lowest = AT_LEAST.get(key, 1)
+            if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+                raise UserError(f"{where}{key}={value!r} must be a whole number, at least {lowest}")
+        elif float in allowed:
+            if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+                raise UserError(f"{where}{key}={value!r} must be a number above 0")
+        elif bool in allowed and not isinstance(value, bool):
+            raise UserError(f"{where}{key}={value!r} must be true or false")
+        elif str in allowed and not isinstance(value, str):
+            raise UserError(f"{where}{key}={value!r} must be a text")
 
 
 def _mapping(value: Any, where: str) -> Mapping[str, Any]:

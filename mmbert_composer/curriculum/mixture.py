@@ -45,6 +45,8 @@ def select_streams(source: str, mixture: SourceMixture, sizes: Mapping[str, Stre
     wanted = mixture.languages
     if wanted is None:
         return sorted(pool)
+    if isinstance(wanted, float):
+        raise UserError(f"{where}: languages={wanted} must be a list of codes, a file or a whole number")
     if isinstance(wanted, int):
         if isinstance(wanted, bool) or wanted < 1:
             raise UserError(f"{where}: languages={wanted} must be at least 1")
@@ -92,11 +94,12 @@ def phase_shares(
         try:
             shares = cap_shares(shares, blocks, capacity[columns])
         except UserError as error:
-            longest = capacity[columns].sum() / mixture.share * curriculum.block_size
+            segments_left = int(capacity[columns].sum() / blocks)
+            longest = segments_left * curriculum.segment_blocks * curriculum.block_size
             raise UserError(
                 f"{where}: with max_passes={curriculum.max_passes:g} its {len(chosen)} streams are all capped; "
                 f"the longest feasible duration of this phase is {format_tokens(longest)} tokens "
-                f"({int(longest)}tok), asked are {format_tokens(phase.duration_tok)}. Shorten it, lower the "
+                f"({longest}tok), asked are {format_tokens(phase.duration_tok)}. Shorten it, lower the "
                 f"share, or raise curriculum.max_passes"
             ) from error
         result[:, columns] += mixture.share * shares

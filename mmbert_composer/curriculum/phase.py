@@ -111,7 +111,7 @@ def parse_mixture(phase: Phase) -> dict[str, SourceMixture]:
                 raise UserError(f"{at}: share is missing")
             values.setdefault("share", 1.0)
             parsed = SourceMixture(**values)
-        if isinstance(parsed.share, bool) or not 0.0 < parsed.share <= 1.0:
+        if isinstance(parsed.share, bool) or not isinstance(parsed.share, int | float) or not 0.0 < parsed.share <= 1.0:
             raise UserError(f"{at}: share={parsed.share!r} must be in (0, 1]")
         tau = parse_curve(parsed.tau, f"{at}.tau")
         if tau.low < 0.0 or tau.high > 1.0:

@@ -116,7 +116,8 @@ def make_plan(
     for phase in curriculum.phases:
         for source, mixture in phase.mixture.items():
             used.update(select_streams(source, mixture, sizes, f"phase {phase.name!r}: mixture.{source}"))
-    names = sorted(used)
+    # A stream that this run does not draw from keeps its cursor for the run that continues this one.
+    names = sorted(used | {name for name, drawn in cursors.items() if drawn and name in sizes and sizes[name].blocks})
     start = np.array([cursors.get(name, 0) for name in names], np.int64)
     held = np.array([sizes[name].blocks for name in names], np.int64)
     limit = np.full(len(names), 1 << 62, np.int64)

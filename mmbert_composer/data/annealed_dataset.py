@@ -80,7 +80,7 @@ class AnnealedDataset(StreamingDataset):
         samples = self.sample_offset_per_stream[draws.stream] + draws.index + draws.visit * self.num_samples
         # Streaming deals consecutive parts of the ids to the canonical nodes and serves one of each in turn:
         # laid out by column, they come in the order of the draws.
-        samples = samples.reshape(-1, self.curriculum.num_canonical_nodes).T.reshape(-1)
+        samples = samples.reshape(-1, self.num_canonical_nodes).T.reshape(-1)
         return np.array([len(samples)], np.int64), samples
 
     def get_item(self, sample_id: int, retry: int = 7) -> dict[str, Any]:

@@ -107,7 +107,6 @@ def test_documents_its_keys(name):
 
 
 def test_refuses_a_loader_it_cannot_act_on(settings):
-    from composer.core import State  # noqa: F401
     from torch.utils.data import DataLoader
 
     from mmbert_composer.callbacks.mask_ratio import MaskRatio
