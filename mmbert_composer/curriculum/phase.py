@@ -111,8 +111,9 @@ def parse_mixture(phase: Phase) -> dict[str, SourceMixture]:
                 raise UserError(f"{at}: share is missing")
             values.setdefault("share", 1.0)
             parsed = SourceMixture(**values)
-        if isinstance(parsed.share, bool) or not isinstance(parsed.share, int | float) or not 0.0 < parsed.share <= 1.0:
-            raise UserError(f"{at}: share={parsed.share!r} must be in (0, 1]")
+        share = cast("object", parsed.share)
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0.0 < share <= 1.0:
+            raise UserError(f"{at}: share={share!r} must be in (0, 1]")
         tau = parse_curve(parsed.tau, f"{at}.tau")
         if tau.low < 0.0 or tau.high > 1.0:
             bad = tau.low if tau.low < 0.0 else tau.high

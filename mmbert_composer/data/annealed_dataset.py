@@ -78,6 +78,7 @@ class AnnealedDataset(StreamingDataset):
             )
         draws = self._sampler.segment(epoch)
         samples = self.sample_offset_per_stream[draws.stream] + draws.index + draws.visit * self.num_samples
+        assert self.num_canonical_nodes is not None  # ours, or that of the state resumed from
         # Streaming deals consecutive parts of the ids to the canonical nodes and serves one of each in turn:
         # laid out by column, they come in the order of the draws.
         samples = samples.reshape(-1, self.num_canonical_nodes).T.reshape(-1)
