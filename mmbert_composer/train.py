@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmbert_composer.errors import UserError
+from mmbert_composer.runtime.cpu_threads import wait_without_spinning
 
 log = logging.getLogger("mmbert_composer")
 
@@ -42,6 +43,7 @@ def train(yaml: str | Path, overrides: Sequence[str] = ()) -> Path:
     Raises:
         UserError: bad settings or data, before anything is written.
     """
+    wait_without_spinning()
     from mmbert_composer.config import load_yaml, parse_run_config
 
     config = parse_run_config(load_yaml(yaml, overrides))

@@ -107,8 +107,9 @@ def stop_after(monkeypatch):
     return stop_after
 
 
-@pytest.mark.parametrize("steps", [5, 11, 13])
-def test_a_stopped_run_gives_the_same_result(settings, yaml_of, run, tmp_path, stop_after, steps):
+@pytest.mark.parametrize(("steps", "dropout"), [(5, 0.1), (11, 0.0), (13, 0.1)])
+def test_a_stopped_run_gives_the_same_result(settings, yaml_of, run, tmp_path, stop_after, steps, dropout):
+    settings["model"]["attention_out_dropout"] = dropout
     run(settings, f"save_folder={tmp_path / 'whole'}")
     release = stop_after(steps)
     with pytest.raises(StopError):
@@ -140,6 +141,43 @@ def test_a_finished_run_does_what_is_missing(settings, run, folder):
     assert (folder / "report.html").exists()
     assert (folder / "hf" / "model.safetensors").stat().st_mtime_ns == before
     assert len(read_jsonl(folder / "metrics.jsonl")) == lines
+
+
+def test_a_finished_run_of_another_plan_is_refused(settings, run, folder, capsys):
+    settings["curriculum"]["phases"] = settings["curriculum"]["phases"][:1]
+    run(settings)
+    settings["curriculum"]["phases"][0]["duration"] = "1_024tok"
+    run(settings, code=1)
+    assert "holds a run with another plan" in capsys.readouterr().err
+    settings["curriculum"]["phases"][0]["duration"] = "2_048tok"
+    run(settings, f"load_path={folder}", "load_as=resume", f"save_folder={folder}-2", code=1)
+    assert "there is nothing to resume" in capsys.readouterr().err
+
+
+def test_another_model_is_refused_before_anything_is_written(settings, run, folder, capsys):
+    settings["curriculum"]["phases"] = settings["curriculum"]["phases"][:2]
+    run(settings)
+    before = (folder / "model_config.json").read_text()
+    settings["curriculum"]["phases"][1]["duration"] = "4_096tok"
+    run(settings, "model.hidden_size=16", code=1)
+    assert "do not fit the keys of model: decoder.bias" not in capsys.readouterr().err
+    assert (folder / "model_config.json").read_text() == before
+
+
+def test_continue_has_its_own_options(settings, run, tmp_path):
+    """Weight decay and betas are the new run's, and its first held-out loss is measured at its own theta."""
+    settings["curriculum"]["phases"] = settings["curriculum"]["phases"][:1]
+    run(settings, f"save_folder={tmp_path / 'first'}")
+    settings |= {"load_path": str(tmp_path / "first"), "load_as": "continue"}
+    settings["optimizer"] |= {"weight_decay": 1e-4, "betas": [0.8, 0.9]}
+    run(settings, f"save_folder={tmp_path / 'second'}")
+    (last,) = [f for f in list_checkpoints(tmp_path / "second") if f.batch == 8]
+    groups = read_checkpoint(last.path)["state"]["optimizers"]["StableAdamW"]["param_groups"]
+    assert {group["weight_decay"] for group in groups} == {1e-4, 0.0}
+    assert {tuple(group["betas"]) for group in groups} == {(0.8, 0.9)}
+    end, start = rows_of(tmp_path / "first", "eval")[-1], rows_of(tmp_path / "second", "eval")[0]
+    assert start["token"] == 0
+    assert start["loss"] == pytest.approx(end["loss"], abs=1e-6)
 
 
 def test_continue_takes_the_cursors_and_nothing_of_the_clock(settings, run, tmp_path):

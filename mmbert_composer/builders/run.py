@@ -21,6 +21,7 @@ from mmbert_composer.merging.finish_run import merge_run
 from mmbert_composer.optim.build_optimizer import check_optimizer
 from mmbert_composer.report import build_report
 from mmbert_composer.runtime import private_shared_memory, safe_checkpoint_load
+from mmbert_composer.runtime.cpu_threads import share_cores
 
 log = logging.getLogger("mmbert_composer.run")
 
@@ -37,6 +38,7 @@ def run(config: RunConfig) -> Path:
     safe_checkpoint_load.install()
     # Before any dataset: Streaming would start the process group itself, without our timeout.
     dist.initialize_dist(get_device(None), timeout=config.dist_timeout)
+    share_cores(dist.get_local_world_size())
     start = find_start(config, folder)
     sizes = stream_sizes(load_manifest(config.data.root))
     check_plan(folder, make_plan(config.curriculum, sizes, data_seed=start.data_seed, cursors=start.cursors), start.own)

@@ -8,6 +8,7 @@ from typer.exceptions import TyperException
 
 from mmbert_composer.cli import demo, export, init, merge, plan, prepare, registry, report, tokenizer
 from mmbert_composer.errors import UserError
+from mmbert_composer.runtime.cpu_threads import wait_without_spinning
 
 app = typer.Typer(
     name="mmbert",
@@ -32,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: bad input is one line and 1, never a traceback without --debug."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
+    wait_without_spinning()
     command = typer.main.get_command(app)
     try:
         result = command.main(

@@ -45,8 +45,6 @@ def select_streams(source: str, mixture: SourceMixture, sizes: Mapping[str, Stre
     wanted = mixture.languages
     if wanted is None:
         return sorted(pool)
-    if isinstance(wanted, float):
-        raise UserError(f"{where}: languages={wanted} must be a list of codes, a file or a whole number")
     if isinstance(wanted, int):
         if isinstance(wanted, bool) or wanted < 1:
             raise UserError(f"{where}: languages={wanted} must be at least 1")

@@ -114,6 +114,8 @@ def parse_mixture(phase: Phase) -> dict[str, SourceMixture]:
         share = cast("object", parsed.share)
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0.0 < share <= 1.0:
             raise UserError(f"{at}: share={share!r} must be in (0, 1]")
+        if isinstance(parsed.languages, bool | float):
+            raise UserError(f"{at}: languages={parsed.languages} must be codes, a file of codes or a whole number")
         tau = parse_curve(parsed.tau, f"{at}.tau")
         if tau.low < 0.0 or tau.high > 1.0:
             bad = tau.low if tau.low < 0.0 else tau.high

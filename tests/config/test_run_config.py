@@ -12,6 +12,12 @@ def test_a_good_one(settings):
     assert config.autoresume
 
 
+def test_intervals(settings):
+    settings |= {"save_interval": "1ep", "eval_interval": 100}
+    config = parse_run_config(settings)
+    assert (config.save_interval, config.eval_interval) == ("1024tok", "100ba")
+
+
 def test_batch_sizes_in_tokens(settings):
     settings["global_train_batch_size"] = "256tok"
     assert parse_run_config(settings).global_train_batch_size == 4
@@ -80,6 +86,20 @@ def top(key, value):
         (top("data.segment_blocks", 12), "must be a multiple of data.num_canonical_nodes=8"),
         (top("global_train_batch_size", 24), "segment_blocks=16 must be a multiple of the batch of 24 blocks"),
         (top("data.block_size", "64"), "data.block_size='64' must be a whole number"),
+        (top("seed", "abc"), "seed='abc' must be a whole number"),
+        (top("precision", "bf16"), "precision='bf16' must be one of fp32, amp_bf16"),
+        (top("save_interval", "soon"), "save_interval: 'soon' is no interval"),
+        (top("eval_interval", "0.1dur"), "eval_interval: '0.1dur' is no interval"),
+        (top("data.num_workers", -1), "data.num_workers=-1 must be a whole number, at least 0"),
+        (top("data.num_canonical_nodes", 0), "data.num_canonical_nodes=0 must be a whole number, at least 1"),
+        (top("data.held_out_blocks", 0), "data.held_out_blocks=0 must be a whole number, at least 1"),
+        (top("model", 5), "model: expected keys and values, found 5"),
+        (top("optimizer", "adamw"), "optimizer: expected keys and values"),
+        (top("curriculum.max_passes", "five"), "max_passes='five' must be a number"),
+        (top("batch_size_multiple", "x"), "batch_size_multiple='x' must be a whole number"),
+        (top("global_train_batch_size", "4.7Mtok"), "4.7Mtok is not a whole number of blocks"),
+        (mixture(share="0.5"), r"share='0.5' must be in \(0, 1\]"),
+        (mixture(languages=0.5), "languages=0.5"),
         (top("data.held_out_streams", "some"), "held_out_streams='some' must be plan or all"),
         (top("scheduler", {"name": "constant"}), "remove the top-level scheduler"),
         (top("load_path", "somewhere"), "load_as must say how to start from it"),

@@ -106,6 +106,21 @@ def test_cursors_go_on_where_another_run_stopped():
     assert whole.cursors_at(3).tolist() == first.cursors_at(3).tolist()
 
 
+def test_a_stream_that_rests_for_a_run_keeps_its_cursor():
+    sizes = sizes_of([50, 40, 30])
+    first = make_plan(curriculum([wave("a", 2, None, 0.5)]), sizes, data_seed=3)
+    reached = dict(zip(first.streams, first.cursors_at(2).tolist(), strict=True))
+    second = make_plan(curriculum([wave("b", 2, 1, 0.5)]), sizes, data_seed=3, cursors=reached)
+    after = dict(zip(second.streams, second.cursors_at(2).tolist(), strict=True))
+    assert after == reached | {"s/0000": reached["s/0000"] + 128}
+    assert (
+        second.chain
+        == make_plan(
+            curriculum([wave("b", 2, 1, 0.5)]), sizes, data_seed=3, cursors={"s/0000": reached["s/0000"]}
+        ).chain
+    )  # the chain is of what is drawn
+
+
 def test_order_of_languages_does_not_matter():
     sizes = sizes_of([70, 30, 9, 4])
     c = curriculum([wave("a", 4, None, 0.3)])

@@ -67,6 +67,15 @@ def test_resumes_inside_a_segment(dataset, settings, tiny_data):
     assert rest == whole[6:]
 
 
+def test_canonical_nodes_of_the_checkpoint_win(dataset, settings, tiny_data):
+    whole = [(block["stream"], block["index"], block["visit"]) for block in dataset]
+    state = dataset.state_dict(8, True)
+    settings["data"]["num_canonical_nodes"] = 4
+    again = AnnealedDataset(tiny_data, parse_run_config(settings).curriculum, seed=3, batch_size=2)
+    again.load_state_dict(state)
+    assert [(block["stream"], block["index"], block["visit"]) for block in again] == whole[8:]
+
+
 def test_refuses_another_plan(dataset, settings, tiny_data):
     next(iter(dataset))
     state = dataset.state_dict(6, True)
