@@ -42,9 +42,13 @@ def keep_weights_and_optimizer(checkpoint: dict[str, Any]) -> None:
         del checkpoint["state"][key]
 
 
+OPTIONS = ("betas", "beta1", "beta2", "eps", "weight_decay")
+"""Of a parameter group, what the settings choose. The rest (step, setup, ...) is state and goes on."""
+
+
 def group_options(optimizer: Optimizer) -> list[dict[str, Any]]:
     """The options of each parameter group, as the settings made them."""
-    return [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+    return [{key: group[key] for key in OPTIONS if key in group} for group in optimizer.param_groups]
 
 
 def restore_options(optimizer: Optimizer, options: list[dict[str, Any]], lr: float, schedulers: Any) -> None:
