@@ -67,11 +67,12 @@ class LanguageAnnealing(Callback):
         for source, tau in self.curriculum.tau_at(segment).items():
             metrics[f"language_annealing/tau/{source}"] = tau
         logger.log_metrics(metrics)
-        first = segment == 0 or self._plan.phases[segment] != self._plan.phases[segment - 1]
-        if first:
-            log.info(
-                "phase %s begins: %d streams, %d of them new", self._plan.phases[segment], drawn.sum(), len(joined)
-            )
+        phase = self._plan.phases[segment]
+        if segment == 0 or phase != self._plan.phases[segment - 1]:
+            rows = [number for number, name in enumerate(self._plan.phases) if name == phase]
+            in_phase = self._plan.blocks[rows].sum(axis=0) > 0
+            new = in_phase & (self._plan.cursors_at(segment) == 0)
+            log.info("phase %s begins: %d streams, %d of them new", phase, in_phase.sum(), new.sum())
 
     def state_dict(self) -> dict[str, Any]:
         if self._plan is None:
