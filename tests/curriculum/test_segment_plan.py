@@ -43,7 +43,7 @@ def deviation(plan, c, sizes):
 rows = st.lists(st.integers(1, 400), min_size=3, max_size=30)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows, st.floats(0, 1), st.floats(0, 1), st.integers(1, 12), st.integers(1, 12), st.data())
 def test_shares_are_met_within_a_block(blocks, first, second, some, more, data):
     joined = data.draw(st.integers(1, len(blocks)))
@@ -58,7 +58,7 @@ def test_shares_are_met_within_a_block(blocks, first, second, some, more, data):
     assert plan.blocks[:some, columns].sum() == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rows, st.integers(1, 10), st.integers(0, 3))
 def test_no_repeat_before_a_pass_is_complete(blocks, segments, parts):
     sizes = sizes_of(blocks)
