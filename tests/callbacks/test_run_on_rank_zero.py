@@ -3,6 +3,7 @@ import os
 import socket
 import time
 from datetime import timedelta
+from multiprocessing.synchronize import Barrier
 
 import pytest
 import torch
@@ -16,7 +17,8 @@ def test_alone_it_just_works():
     assert done == [1]
 
 
-def _rank(rank: int, port: int, outcomes: multiprocessing.Queue) -> None:
+def _rank(rank: int, port: int, both_are_up: Barrier, outcomes: multiprocessing.Queue) -> None:
+    both_are_up.wait(60)  # importing takes longer than the timeout where the CPU is shared
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "RANK": str(rank), "WORLD_SIZE": "2"}
     torch.distributed.init_process_group("gloo", timeout=timedelta(seconds=2))
     done = []
@@ -45,8 +47,8 @@ def test_the_others_wait_longer_than_the_dist_timeout():
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     context = multiprocessing.get_context("spawn")
-    outcomes = context.Queue()
-    ranks = [context.Process(target=_rank, args=(rank, port, outcomes)) for rank in range(2)]
+    both_are_up, outcomes = context.Barrier(2), context.Queue()
+    ranks = [context.Process(target=_rank, args=(rank, port, both_are_up, outcomes)) for rank in range(2)]
     for process in ranks:
         process.start()
     results = sorted(outcomes.get(timeout=60) for _ in ranks)
