@@ -101,7 +101,7 @@ def test_the_next_phase(there):
 
 
 def test_no_command_is_forgotten():
-    """What is not run above is a make target or the two-rank line, which test_two_ranks runs."""
+    """What is not run above is a make target, or the launch on two ranks: test_two_ranks does that on a smaller run."""
     marked = {line for mark in ("", "mine", "demo") for text in blocks("bash", mark) for line in text.splitlines()}
     rest = [line for line in commands() if line not in marked]
     assert rest == ["composer -n 2 train.py yamls/real-text.yaml data.root=data save_folder=runs/two"]

@@ -5,7 +5,6 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import torch
 from streaming import LocalDataset
 
 from mmbert_composer.checkpoints.list_checkpoints import list_checkpoints
@@ -302,11 +301,3 @@ def test_a_tokenizer_that_is_not_the_blocks(settings, run, tiny_data, tmp_path, 
     path.write_text(json.dumps(tokenizer))
     run(settings, f"data.root={copy}", code=1)
     assert "is not the one of the blocks" in capsys.readouterr().err
-
-
-def test_rng_is_left_to_the_run(settings, run, folder):
-    settings["curriculum"]["phases"] = settings["curriculum"]["phases"][:1]
-    settings["model"]["attention_out_dropout"] = 0.1
-    torch.manual_seed(1)
-    run(settings)
-    assert len(rows_of(folder)) == 8

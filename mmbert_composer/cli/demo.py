@@ -39,6 +39,8 @@ def demo(
     result = run_demo(out, fresh=fresh, workers=workers, overrides=QUICK if quick else ())
     console = Console()
     if result.was_finished:
-        console.print(f"the demo in {out} was finished already: its report was made again (--fresh starts over)")
+        console.print(
+            f"the demo in {out} was finished already: its report was made again (--fresh starts over)", soft_wrap=True
+        )
     console.print(summary_table(result))
     console.print(f"{(time.monotonic() - started) / 60:.1f} minutes. Report: {result.report}", soft_wrap=True)

@@ -13,6 +13,8 @@ import os
 def wait_without_spinning() -> None:
     """Call before torch is imported: OpenMP reads its environment once."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Importing torch's compiler starts a process of half a gigabyte beside every rank, unless one thread may compile.
+    os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 
 
 def share_cores(ranks_on_this_machine: int) -> None:
