@@ -1,6 +1,7 @@
 """From settings to a Composer Trainer, ready to fit."""
 
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,7 @@ def build_trainer(config: RunConfig, folder: Path, start: StartPoint, named: Nam
     if dist.get_global_rank() == 0:
         tokenizer = dataset.manifest.root / "tokenizer"
         write_run_folder(folder, _resolved(config, folder, start), dataset.plan, model.config.to_dict(), tokenizer)
+    bar = config.progress_bar and sys.stderr.isatty()  # in a file it would be a megabyte of itself
     trainer = Trainer(
         model=model,
         train_dataloader=loader.data_spec(),
@@ -87,7 +89,10 @@ def build_trainer(config: RunConfig, folder: Path, start: StartPoint, named: Nam
         schedulers=named.scheduler,
         max_duration=f"{config.curriculum.total_tok}tok",
         callbacks=[*named.callbacks.values(), _saver(config, folder, named.callbacks)],
-        loggers=[MetricsLog(folder, config.curriculum), *named.loggers],
+        loggers=[
+            MetricsLog(folder, config.curriculum, line_every=None if bar else config.console_log_interval),
+            *named.loggers,
+        ],
         algorithms=named.algorithms,
         run_name=config.run_name or folder.name,
         seed=config.seed,
@@ -95,7 +100,7 @@ def build_trainer(config: RunConfig, folder: Path, start: StartPoint, named: Nam
         device_train_microbatch_size=micro_batch,
         accumulate_train_batch_on_tokens=True,
         dist_timeout=config.dist_timeout,
-        progress_bar=config.progress_bar,
+        progress_bar=bar,
         log_to_console=config.log_to_console,
         console_log_interval=config.console_log_interval,
         load_path=str(start.path) if start.kind in ("resume", "continue") else None,

@@ -7,7 +7,7 @@ from composer.utils import dist, get_device
 
 from mmbert_composer.builders.build_trainer import build_trainer
 from mmbert_composer.builders.named_parts import NamedParts, build_named_parts
-from mmbert_composer.builders.run_folder import check_plan, check_run_folder
+from mmbert_composer.builders.run_folder import check_plan, check_run_folder, ignored_changes
 from mmbert_composer.builders.start_point import find_start
 from mmbert_composer.callbacks.checkpoint_merging import CheckpointMerging
 from mmbert_composer.callbacks.huggingface_export import HuggingFaceExport
@@ -45,6 +45,10 @@ def run(config: RunConfig) -> Path:
     if dist.get_global_rank() == 0:
         for line in [*config.curriculum.rounding(), start.describe()]:
             log.info(line)
+        if start.own is None and (folder / "plan.json").exists():
+            log.warning("%s holds a run that was stopped before its first checkpoint: starting over", folder)
+        for line in ignored_changes(folder, config.raw) if start.own is not None else []:
+            log.warning(line)
     if start.own is not None and start.token >= config.curriculum.total_tok:
         run_on_rank_zero(lambda: finish(folder, named), "finish")
     else:

@@ -47,7 +47,8 @@ class ContextExtension(Callback):
                 )
             model.set_rope_theta(values.rope_theta.global_theta, values.rope_theta.local_theta)
             self._theta = values.rope_theta
-            log.info("max_seq_len %d, RoPE theta %s", values.max_seq_len, values.rope_theta)
+            theta = (values.rope_theta.global_theta, values.rope_theta.local_theta)
+            log.info("max_seq_len %d, RoPE theta %g global, %g local", values.max_seq_len, *theta)
 
     def batch_start(self, state: State, logger: Logger) -> None:
         assert self._theta is not None

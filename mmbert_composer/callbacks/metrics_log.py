@@ -1,19 +1,23 @@
 """``metrics.jsonl``: one line a step, one an evaluation; what the report is made from."""
 
 import json
+import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, cast
 
 import torch
-from composer.core import State
+from composer.core import Event, State
 from composer.loggers import Logger, LoggerDestination
-from composer.utils import dist
+from composer.utils import create_interval_scheduler, dist
 
 from mmbert_composer.callbacks.append_lines import append_lines
 from mmbert_composer.callbacks.held_out_per_stream import held_out_per_stream
 from mmbert_composer.curriculum import Curriculum
+from mmbert_composer.curriculum.tokens import format_tokens
+
+log = logging.getLogger(__name__)
 
 
 class MetricsLog(LoggerDestination):
@@ -24,7 +28,7 @@ class MetricsLog(LoggerDestination):
     (mean over the global batch's masked tokens, nats), ``masked_accuracy``, ``lr``, ``mask_ratio``, ``tau``
     (source to tau), ``max_seq_len``, ``rope_theta``, ``batch_size`` (blocks), ``grad_norm``,
     ``tokens_per_second`` (slots over all ranks, evaluations left out) and the keys of packing_monitor.
-    Scheduled values are those the callbacks applied.
+    Scheduled values are those the callbacks applied. ``line_every`` (``50ba``) also logs a line for people.
 
     An evaluation's line: ``{"event": "eval", "batch", "token", "phase", "loss", "accuracy", "streams":
     {name: {"loss", "masked"}}, "sources": {...}}``. At language_monitor's intervals: ``{"event":
@@ -32,10 +36,11 @@ class MetricsLog(LoggerDestination):
     writes ``{"event": "resume", "batch": n}``; of a step seen twice the last line counts.
     """
 
-    def __init__(self, run_folder: str | Path, curriculum: Curriculum) -> None:
+    def __init__(self, run_folder: str | Path, curriculum: Curriculum, *, line_every: str | None = None) -> None:
         self.path = Path(run_folder) / "metrics.jsonl"
         self.curriculum = curriculum
         self.tokens_real = 0
+        self._line_due = create_interval_scheduler(line_every, checkpoint_events=False) if line_every else None
         self._file: IO[str] | None = None
         self._pending: dict[str, Any] = {}
         self._tau: dict[str, float] = {}
@@ -110,6 +115,16 @@ class MetricsLog(LoggerDestination):
             row["rope_theta"] = theta[0] if theta[0] == theta[1] else {"global": theta[0], "local": theta[1]}
         row.update({key: value for key, value in pending.items() if key.startswith("packing/")})
         self._write(row)
+        if self._line_due is not None and dist.get_global_rank() == 0 and self._line_due(state, Event.BATCH_END):
+            log.info(
+                "step %d, %s of %s tokens, phase %s: loss %.3f, %.0f tokens/s",
+                batch,
+                format_tokens(state.timestamp.token.value),
+                format_tokens(self.curriculum.total_tok),
+                row["phase"],
+                row["loss"],
+                row["tokens_per_second"],
+            )
         languages = _by_stream(pending, ("blocks", "tokens_real"))
         if languages:
             self._write({"event": "languages", "batch": batch, "token": state.timestamp.token.value} | languages)

@@ -43,4 +43,5 @@ def demo(
             f"the demo in {out} was finished already: its report was made again (--fresh starts over)", soft_wrap=True
         )
     console.print(summary_table(result))
+    console.print(f"Model: {result.run / 'merged'} (loads with transformers). Next: your own text, see README.md")
     console.print(f"{(time.monotonic() - started) / 60:.1f} minutes. Report: {result.report}", soft_wrap=True)

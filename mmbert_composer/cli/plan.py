@@ -52,6 +52,9 @@ def plan(
 
 def show_plan(config: RunConfig, result: RunPlan, languages: int, rate: float | None, console: Console) -> None:
     """Print a plan's tables: phases (length is max_seq_len), then the largest streams of each."""
+    if result.phases[0].languages is None:
+        where = f"there is no data in {config.data.root}" if config.data.root else "no data.root is set"
+        console.print(f"note: {where}: totals by source alone", highlight=False, soft_wrap=True)
     console.print(_phases(config, result))
     for line in config.curriculum.rounding():
         console.print(f"rounded: {line}", highlight=False)
@@ -59,9 +62,6 @@ def show_plan(config: RunConfig, result: RunPlan, languages: int, rate: float | 
         streams = {name: row for source in phase.sources.values() for name, row in source.streams.items()}
         if streams and languages:
             console.print(_languages(phase.name, streams, languages))
-    if result.phases[0].languages is None:
-        where = f"there is no data in {config.data.root}" if config.data.root else "no data.root is set"
-        console.print(f"{where}: totals by source alone", highlight=False, soft_wrap=True)
     facts = [
         f"{format_tokens(result.total_tokens)} tokens (slots) in {result.steps} steps of at most "
         f"{format_tokens(result.tokens_per_step)} tokens, {config.curriculum.num_segments} segments of "

@@ -44,5 +44,7 @@ def train(
 
     options = ReadOptions(text_field, id_field, language_field, source_field, source, split)
     trained = train_on_inputs(input, vocab_size, out, options=options, max_bad_fraction=max_bad_fraction)
+    if len(trained) < vocab_size:
+        typer.echo(f"{len(trained):,} of the {vocab_size:,} tokens asked for: the text gives no more merges")
     typer.echo(f"{out}: tokenizer of {len(trained):,} tokens (hash {tokenizer_hash(out)[:12]})")
     typer.echo(f"next: mmbert prepare run --input SPEC --tokenizer {out} --out DATA")

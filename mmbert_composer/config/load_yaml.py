@@ -107,8 +107,9 @@ def _override(config: DictConfig, override: str) -> None:
             f"override {override!r} is not of the form key=value, for example curriculum.phases.0.mask_ratio=0.2"
         )
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        # OmegaConf's reading of YAML takes 1e-3 for the number it is
+        value = OmegaConf.to_container(OmegaConf.create(f"value: {text}"))["value"]  # type: ignore[call-overload,index]
+    except (yaml.YAMLError, OmegaConfBaseException, TypeError, KeyError) as error:
         raise UserError(f"override {override!r}: the value is not YAML: {' '.join(str(error).split())}") from error
     if isinstance(value, str) and (key in PATH_KEYS or key.endswith(".languages")):
         value = _absolute(value, Path.cwd())

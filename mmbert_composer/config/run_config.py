@@ -10,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 from mmbert_composer.curriculum import Curriculum, Phase
 from mmbert_composer.curriculum.interval import parse_interval
 from mmbert_composer.curriculum.tokens import parse_tokens
+from mmbert_composer.data.languages import normalise_language
 from mmbert_composer.errors import UserError
 
 LOAD_AS = ("resume", "continue", "weights")
@@ -81,7 +82,8 @@ class RunConfig:
     algorithms: dict[str, dict[str, Any]] = field(default_factory=dict)
     progress_bar: bool = True
     log_to_console: bool = False
-    console_log_interval: str = "10ba"
+    console_log_interval: str = "50ba"
+    """How often a line is logged where there is no terminal for a progress bar; and of log_to_console."""
     dist_timeout: float = 600.0
     """Seconds that a rank waits for the others."""
 
@@ -172,6 +174,8 @@ def _phase_row(row: dict[str, Any], number: int) -> dict[str, Any]:
             source["share"] = share / sum(shares)
         if isinstance(source.get("languages"), str):
             source["languages"] = read_languages(Path(source["languages"]), where)
+        if isinstance(source.get("languages"), list):
+            source["languages"] = [_three_letters(code) for code in source["languages"]]
     return {**row, "mixture": mixture}
 
 
@@ -185,6 +189,12 @@ def read_languages(path: Path, where: str) -> list[str]:
     if not codes:
         raise UserError(f"{where}: languages: {path} names no language")
     return codes
+
+
+def _three_letters(code: Any) -> Any:
+    """A two-letter code as the streams are named: de is deu."""
+    two = isinstance(code, str) and len(code.split("_", 1)[0]) == 2
+    return normalise_language(code) if two else code
 
 
 def _blocks(value: Any, block_size: int, key: str) -> int:

@@ -194,7 +194,8 @@ class Curriculum:
         """One line per phase whose duration was rounded to whole segments."""
         return [
             f"phase {phase.name!r}: {format_tokens(phase.requested_tok)} tokens became "
-            f"{format_tokens(phase.duration_tok)} ({phase.segments} segments)"
+            f"{format_tokens(phase.duration_tok)} (whole segments of data.segment_blocks={self.segment_blocks}: "
+            f"{phase.segments})"
             for phase in self.phases
             if phase.duration_tok != phase.requested_tok
         ]

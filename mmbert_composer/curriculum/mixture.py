@@ -1,6 +1,7 @@
 """From a phase's mixture to the share of every stream in every segment."""
 
 import difflib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -94,11 +95,14 @@ def phase_shares(
         except UserError as error:
             segments_left = int(capacity[columns].sum() / blocks)
             longest = segments_left * curriculum.segment_blocks * curriculum.block_size
+            held = sum(sizes[name].blocks for name in chosen)
+            assert curriculum.max_passes is not None, "nothing is capped without max_passes"
+            enough = curriculum.max_passes + (blocks * phase.segments - capacity[columns].sum()) / held
             raise UserError(
                 f"{where}: with max_passes={curriculum.max_passes:g} its {len(chosen)} streams are all capped; "
                 f"the longest feasible duration of this phase is {format_tokens(longest)} tokens "
-                f"({longest}tok), asked are {format_tokens(phase.duration_tok)}. Shorten it, lower the "
-                f"share, or raise curriculum.max_passes"
+                f"({longest}tok), asked are {format_tokens(phase.duration_tok)}. Shorten it or the phases before it, "
+                f"lower the share, or set curriculum.max_passes={math.ceil(enough * (1 + 1e-9))}"
             ) from error
         result[:, columns] += mixture.share * shares
     return result / result.sum(axis=1, keepdims=True)

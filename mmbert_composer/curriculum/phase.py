@@ -108,7 +108,12 @@ def parse_mixture(phase: Phase) -> dict[str, SourceMixture]:
             if unknown:
                 raise UserError(f"{at}: unknown key {unknown[0]!r}; a source has {', '.join(known)}")
             if "share" not in values and len(phase.mixture) > 1:
-                raise UserError(f"{at}: share is missing")
+                hint = (
+                    "; '*' may come from a file that this one extends: '*': null removes it"
+                    if "*" in phase.mixture
+                    else ""
+                )
+                raise UserError(f"{at}: share is missing{hint}")
             values.setdefault("share", 1.0)
             parsed = SourceMixture(**values)
         share = cast("object", parsed.share)

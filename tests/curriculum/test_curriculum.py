@@ -41,7 +41,7 @@ def test_tau_is_that_of_the_segments_middle():
 def test_durations_are_rounded_to_whole_segments():
     c = curriculum([Phase("a", "3_000tok", 0.3, 32, {"*": {}})])
     assert c.total_tok == 2048
-    assert c.rounding() == ["phase 'a': 3.00k tokens became 2.05k (1 segments)"]
+    assert c.rounding() == ["phase 'a': 3.00k tokens became 2.05k (whole segments of data.segment_blocks=32: 1)"]
     assert curriculum([Phase("a", "1tok", 0.3, 32, {"*": {}})]).num_segments == 1
 
 
