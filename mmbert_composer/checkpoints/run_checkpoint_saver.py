@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -103,11 +104,9 @@ class RunCheckpointSaver(CheckpointSaver):
     def _is_phase_end(self, file: CheckpointFile) -> bool:
         return file.batch in self._phase_end_batches
 
-    @property
+    @cached_property
     def _phase_end_batches(self) -> set[int]:
         """Steps after which a phase ends, counted from the curriculum."""
-        if not hasattr(self, "_ends"):
-            steps = enumerate(self._curriculum.steps(), start=1)
-            block = self._curriculum.block_size
-            self._ends = {n for n, (token, blocks) in steps if token + blocks * block in self._phase_ends}
-        return self._ends
+        steps = enumerate(self._curriculum.steps(), start=1)
+        block = self._curriculum.block_size
+        return {n for n, (token, blocks) in steps if token + blocks * block in self._phase_ends}

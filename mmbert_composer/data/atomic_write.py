@@ -15,7 +15,7 @@ def write_text(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
 def write_json(path: Path, content: Any, *, indent: int | None = 1) -> None:
@@ -26,19 +26,18 @@ def write_json(path: Path, content: Any, *, indent: int | None = 1) -> None:
 def publish_folder(temporary: Path, final: Path) -> None:
     """Flush a finished folder's files to the disk and rename it to ``final``, in the place of an older try."""
     for file in temporary.iterdir():
-        with file.open("rb") as handle:
-            os.fsync(handle.fileno())
-    sync_folder(temporary)
+        sync(file)
+    sync(temporary)
     final.parent.mkdir(parents=True, exist_ok=True)
     if final.exists():
         shutil.rmtree(final)
     temporary.rename(final)
-    sync_folder(final.parent)
+    sync(final.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries, so that a rename in it survives."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Flush a file, or a folder's entries so that a rename in it survives."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

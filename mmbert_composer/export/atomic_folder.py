@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from mmbert_composer.data.atomic_write import sync
 from mmbert_composer.errors import UserError
 
 
@@ -29,7 +30,7 @@ def atomic_folder(out: str | Path, *, replace: bool = False) -> Iterator[Path]:
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
-                _sync(file)
+                sync(file)
         if out.exists():
             old = _partial(out)
             os.rename(out, old)
@@ -37,7 +38,7 @@ def atomic_folder(out: str | Path, *, replace: bool = False) -> Iterator[Path]:
             shutil.rmtree(old)
         else:
             os.rename(temporary, out)
-        _sync(out.parent)
+        sync(out.parent)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -52,11 +53,3 @@ def remove_partial(out: str | Path) -> None:
 
 def _partial(out: Path) -> Path:
     return out.parent / f".{out.name}.partial-{uuid.uuid4().hex[:12]}"
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
