@@ -1,0 +1,63 @@
+"""Timing several candidates so that whatever else the machine does falls on all of them alike."""
+
+import gc
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds a unit of work of one candidate, one number a round."""
+
+    seconds: list[float]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
+    def spread(self) -> tuple[float, float]:
+        """Fastest and slowest round."""
+        return min(self.seconds), max(self.seconds)
+
+    def times(self, other: "Timing") -> float:
+        """How many times slower this one is: the median over rounds of the ratio within a round."""
+        return statistics.median(mine / theirs for mine, theirs in zip(self.seconds, other.seconds, strict=True))
+
+
+def time_interleaved(
+    candidates: Mapping[str, Callable[[int], float | None]], rounds: int, *, warm_up: int = 1
+) -> dict[str, Timing]:
+    """Time A B C, A B C, ...: every candidate once a round, garbage collected before each.
+
+    Args:
+        candidates: name to a function of the round's number (0, 1, ...; the warm-up has the numbers of the first
+            rounds) that does the work. It returns how many units of work that was (tokens, files), by which its
+            seconds are divided; None is 1. What it returns must not hold the work's memory.
+        rounds: of measuring.
+        warm_up: rounds before, not counted.
+
+    Returns:
+        Name to seconds a unit in each round. On a GPU the device is waited for at both ends.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    for number in range(-warm_up, rounds):
+        for name, call in candidates.items():
+            gc.collect()
+            _wait_for_device()
+            start = time.perf_counter()
+            units = call(number if number >= 0 else number + warm_up)
+            _wait_for_device()
+            passed = time.perf_counter() - start
+            if number >= 0:
+                seconds[name].append(passed / (1.0 if units is None else units))
+    return {name: Timing(values) for name, values in seconds.items()}
+
+
+def _wait_for_device() -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.synchronize()
