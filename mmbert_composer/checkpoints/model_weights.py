@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from mmbert_composer.checkpoints.read_checkpoint import read_checkpoint
+from mmbert_composer.checkpoints.safetensors_file import open_safetensors
 from mmbert_composer.errors import UserError
 
 EMBEDDING = "model.embeddings.tok_embeddings.weight"
@@ -67,9 +67,6 @@ def _folder_weights(folder: Path) -> dict[str, Tensor]:
     for file in files:
         if not file.is_file():
             raise UserError(f"{folder}: no {file.name}; expected a Hugging Face folder with safetensors weights")
-        try:
-            with safe_open(file, framework="pt", device="cpu") as tensors:
-                weights |= {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118, not a dict
-        except SafetensorError as error:
-            raise UserError(f"{file}: not a complete safetensors file ({error})") from error
+        with open_safetensors(file) as tensors:
+            weights |= {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118, not a dict
     return weights

@@ -8,20 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 from transformers import AutoModelForMaskedLM, AutoTokenizer, ModernBertConfig
 
-from mmbert_composer.checkpoints.model_weights import DECODER
+from mmbert_composer.checkpoints.safetensors_file import StoredTensor, stored_tensors
 from mmbert_composer.curriculum.phase import RopeTheta
 from mmbert_composer.errors import UserError
 from mmbert_composer.export.atomic_folder import atomic_folder
-from mmbert_composer.export.compare_logits import compare_logits
+from mmbert_composer.export.compare_logits import compare_logits, fixed_documents, packed_logits
 from mmbert_composer.export.export_config import export_config
 from mmbert_composer.export.model_card import ModelFacts, model_card
-from mmbert_composer.models.modernbert_mlm import ModernBertMLM
+from mmbert_composer.export.packed_model import packed_model
+from mmbert_composer.export.weights_file import WriteWeights, check_fit, described, float_dtype, write_weights
 
 RECORD = "export.json"
+WEIGHTS = "model.safetensors"
 TOLERANCE = 1e-4
 """Largest difference of a logit that passes, in units of the largest logit or of 1 if that is smaller."""
 
@@ -59,7 +60,7 @@ class Exported:
 
 
 def export_model(
-    weights: Mapping[str, Tensor],
+    weights: Mapping[str, Tensor] | WriteWeights,
     files: ModelFiles,
     out: str | Path,
     *,
@@ -70,10 +71,12 @@ def export_model(
 ) -> Exported:
     """Write ``weights`` (transformers' names, a tied decoder once) to folder ``out``, reload them and compare.
 
-    ``out`` appears only once everything in it has passed: every name and shape as transformers expects them, and the
-    logits of the reloaded model, padded and alone, equal to those of our packed forward.
+    ``out`` appears only once everything in it has passed: every name and shape as transformers expects them, every bit
+    as given, and the logits of the reloaded model, padded and alone, equal to those of our packed forward. Beyond what
+    the caller holds there is never more than one float32 model in memory; float32 weights stay memory-mapped.
 
     Args:
+        weights: tensors by name, or a function that writes them to the file it is given.
         facts: for the model card. Default: the name of ``out`` alone.
         record: what to put into export.json beside the measurements (the checkpoint's step, for example).
         extra: further JSON files to write, by name.
@@ -85,21 +88,18 @@ def export_model(
     out = Path(out)
     if replace and out.exists() and not (out / RECORD).is_file():
         raise UserError(f"{out}: holds no {RECORD}, so it is no earlier export and stays; choose another output folder")
-    floats = {tensor.dtype for tensor in weights.values() if tensor.is_floating_point()}
-    if len(floats) != 1:
-        raise UserError(f"export: the weights mix {sorted(map(str, floats))}; convert them to one type first")
-    dtype = floats.pop()
-    config = export_config(files.config, files.rope_theta, files.max_seq_len, dtype)
-    trained = trained_model(weights, config)
+    if isinstance(weights, Mapping):
+        _config(files, described(weights))  # what does not fit is said before anything is written
     with atomic_folder(out, replace=replace) as folder:
-        save_file(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()},
-            folder / "model.safetensors",
-            metadata={"format": "pt"},
-        )
+        file = folder / WEIGHTS
+        if isinstance(weights, Mapping):
+            write_weights(weights, file)
+        else:
+            weights(file)
+        config = _config(files, stored_tensors(file))
         write_json(folder / "config.json", config)
         _copy_tokenizer(files.tokenizer, folder, files.max_seq_len)
-        differences = _check(trained, folder)
+        differences = _check(config, folder)
         for name, content in (extra or {}).items():
             write_json(folder / name, content)
         write_json(folder / RECORD, {"format": 1, **(record or {}), "differences": dict(differences)})
@@ -108,22 +108,11 @@ def export_model(
     return Exported(out, differences)
 
 
-def trained_model(weights: Mapping[str, Tensor], config: Mapping[str, Any]) -> ModernBertMLM:
-    """Our own model with ``weights`` in float32; raises a UserError naming everything that does not fit."""
-    model = ModernBertMLM(ModernBertConfig(**config), compile=False)
-    expected = dict(model.model.state_dict())
-    if model.config.tie_word_embeddings:
-        del expected[DECODER]
-    faults = [f"{name} is missing" for name in expected if name not in weights]
-    for name, tensor in weights.items():
-        if name not in expected:
-            faults.append(f"{name} is not a weight of this model")
-        elif tensor.shape != expected[name].shape:
-            faults.append(f"{name} is {list(tensor.shape)}, the config says {list(expected[name].shape)}")
-    if faults:
-        raise UserError(f"export: weights and model config do not match: {'; '.join(faults)}")
-    model.model.load_state_dict(dict(weights), strict=not model.config.tie_word_embeddings)
-    return model.eval()
+def _config(files: ModelFiles, tensors: Mapping[str, StoredTensor]) -> dict[str, Any]:
+    """The config to write for weights of these types and shapes; a UserError naming everything that does not fit."""
+    config = export_config(files.config, files.rope_theta, files.max_seq_len, float_dtype(tensors))
+    check_fit(tensors, config)
+    return config
 
 
 def _copy_tokenizer(source: Path, folder: Path, max_seq_len: int) -> None:
@@ -138,8 +127,10 @@ def _copy_tokenizer(source: Path, folder: Path, max_seq_len: int) -> None:
         write_json(settings, {**content, "model_max_length": max_seq_len})
 
 
-def _check(trained: ModernBertMLM, folder: Path) -> Mapping[str, float]:
+def _check(config: Mapping[str, Any], folder: Path) -> Mapping[str, float]:
     """Reload ``folder`` as a user would, offline, and compare; raises a UserError if anything differs."""
+    # Our model is gone before transformers' is there.
+    packed = packed_logits(packed_model(config, folder / WEIGHTS), fixed_documents(ModernBertConfig(**config)))
     reloaded, loading = AutoModelForMaskedLM.from_pretrained(
         folder,
         local_files_only=True,
@@ -157,7 +148,7 @@ def _check(trained: ModernBertMLM, folder: Path) -> Mapping[str, float]:
         ours, theirs = getattr(reloaded.config, f"{kind}_token_id"), getattr(tokenizer, f"{kind}_token_id")
         if theirs is not None and ours != theirs:
             raise UserError(f"export: {kind} is token {theirs} in the tokenizer and {ours} in the model config")
-    differences = compare_logits(trained, reloaded)
+    differences = compare_logits(packed, reloaded)
     for kind in ("padded", "alone"):
         if not differences[kind] <= TOLERANCE * max(1.0, differences["scale"]):
             raise UserError(

@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import AutoModel, AutoModelForMaskedLM, AutoTokenizer, pipeline
 
 from mmbert_composer.checkpoints.model_weights import hf_names, model_weights
@@ -75,6 +76,51 @@ def test_bfloat16_stays(tmp_path, tiny_model, files):
     weights["head.norm.weight"] = weights["head.norm.weight"].float()
     with pytest.raises(UserError, match="weights mix"):
         export_model(weights, files, tmp_path / "mixed")
+
+
+def test_a_function_that_writes_the_weights(tmp_path, tiny_model, files):
+    weights = _weights(tiny_model(0))
+    asked = []
+
+    def write(file):
+        asked.append(file.name)
+        save_file(weights, file)
+
+    exported = export_model(write, files, tmp_path / "hf")
+    assert asked == ["model.safetensors"]
+    assert exported.differences == export_model(weights, files, tmp_path / "same").differences
+    for name, tensor in model_weights(tmp_path / "hf").items():
+        assert torch.equal(tensor, weights[name])
+    assert json.loads((tmp_path / "hf" / "config.json").read_text())["dtype"] == "float32"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda weights: weights.pop("decoder.bias"), r"do not match: decoder\.bias is missing"),
+        (lambda weights: weights.update(surplus=torch.zeros(2)), "surplus is not a weight of this model"),
+        (lambda weights: weights.update({"decoder.bias": torch.zeros(64).half()}), "weights mix"),
+        (lambda weights: weights.update({"decoder.bias": torch.full((64,), torch.nan)}), "differ from the trained"),
+    ],
+)
+def test_a_function_that_writes_something_else(tmp_path, tiny_model, files, change, message):
+    weights = _weights(tiny_model(0))
+    change(weights)
+    with pytest.raises(UserError, match=message):
+        export_model(lambda file: save_file(weights, file), files, tmp_path / "hf")
+    assert not list(tmp_path.glob("*hf*"))
+
+
+def test_a_function_that_writes_half_a_file(tmp_path, tiny_model, files):
+    def write(file):
+        save_file(_weights(tiny_model(0)), file)
+        file.write_bytes(file.read_bytes()[:-7])
+
+    with pytest.raises(UserError, match="not a complete safetensors file"):
+        export_model(write, files, tmp_path / "hf")
+    with pytest.raises(UserError, match=r"model\.safetensors: no such file"):
+        export_model(lambda file: None, files, tmp_path / "hf")
+    assert not list(tmp_path.glob("*hf*"))
 
 
 def test_what_does_not_fit_is_named_all_at_once(tmp_path, tiny_model, files):
