@@ -6,13 +6,14 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+MERGEKIT := .venv-mergekit
 BENCHMARKS := $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py))
 
 # Nothing here needs the model hub; a test that asks it for something shall fail at once.
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench clean
+.PHONY: help install mergekit demo test check bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +25,14 @@ $(STAMP): pyproject.toml constraints.txt
 	  "Python %d.%d found, 3.11 or 3.12 needed: make PYTHON=python3.11" % v)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+# Its own environment: it needs transformers 5, we need 4. LGPL, used as a program beside ours and never imported.
+mergekit: $(MERGEKIT)/.installed  ## make .venv-mergekit, which merges are compared with (some 6 GB)
+
+$(MERGEKIT)/.installed:
+	$(PYTHON) -m venv $(MERGEKIT)
+	$(MERGEKIT)/bin/python -m pip install --disable-pip-version-check mergekit==0.1.5
 	@touch $@
 
 demo: $(STAMP)  ## text to merged model to report in minutes on a CPU
