@@ -1,0 +1,56 @@
+"""Whether two contenders compute the same thing: the loss and every gradient on the same documents."""
+
+from collections.abc import Sequence
+
+import torch
+
+from benchmarks.step.contenders import Contender, Ours
+from benchmarks.step.documents import Document
+
+LOSS_TOLERANCE = {False: 1e-4, True: 2e-2}
+GRADIENT_TOLERANCE = {False: 1e-3, True: 1e-1}
+"""By ``Device.bf16``: relative, of the loss and of the gradient vector of one parameter."""
+
+
+class Agreement:
+    """Loss and gradients of ours on one block, to hold the peers' against; frees what it measured with."""
+
+    def __init__(self, ours: Ours, documents: Sequence[Document]) -> None:
+        self.documents = documents
+        self.bf16 = ours.device.bf16
+        loss = ours.loss(ours.batch(documents))
+        loss.backward()
+        self.loss = float(loss)
+        self.gradients = {
+            name.removeprefix("model."): parameter.grad for name, parameter in ours.model.named_parameters()
+        }
+        ours.model.zero_grad()
+
+    def check(self, name: str, peer: Contender) -> tuple[bool, str]:
+        """Whether ``peer`` agrees within tolerance, and a line that says how well.
+
+        Its batches hold one document each (all logits of more would not fit beside our gradients), weighted by their
+        masked tokens, as our mean over the block is.
+        """
+        total = sum(len(document.labels) for document in self.documents)
+        loss = 0.0
+        for document in self.documents:
+            part = peer.loss(peer.batch([document])) * (len(document.labels) / total)
+            part.backward()
+            loss += float(part)
+        worst, where = 0.0, ""
+        for parameter_name, parameter in peer.model.named_parameters():
+            mine, theirs = self.gradients[parameter_name], parameter.grad
+            assert mine is not None, parameter_name
+            assert theirs is not None, parameter_name
+            apart = float(torch.linalg.vector_norm(mine - theirs) / torch.linalg.vector_norm(theirs))
+            if not apart <= worst:
+                worst, where = apart, parameter_name
+        peer.model.zero_grad()
+        relative = abs(loss - self.loss) / abs(loss)
+        agrees = relative <= LOSS_TOLERANCE[self.bf16] and worst <= GRADIENT_TOLERANCE[self.bf16]
+        line = (
+            f"same documents, weights and masks: loss {self.loss:.5f} ours, {loss:.5f} {name}; "
+            f"gradients apart by {worst:.1e} at most ({where})"
+        )
+        return agrees, line if agrees else f"DISAGREES, rows against it left out: {line}"
