@@ -103,10 +103,8 @@ class Peer:
         config.sparse_prediction = sparse
         config.reference_compile = compile
         with no_init_weights():
-            self.model: ModernBertForMaskedLM = ModernBertForMaskedLM._from_config(
-                config, attn_implementation=attention
-            )
-        self.model.to(torch.device(ours.device.name))
+            self.model = ModernBertForMaskedLM._from_config(config, attn_implementation=attention)
+        nn.Module.to(self.model, ours.device.name)
         self.model.load_state_dict(ours.model.model.state_dict(), assign=True)
         self.model.tie_weights()
         self.model.train()
