@@ -9,8 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmbert_composer.data.check_bounds import check_bounds
 from mmbert_composer.data.cut_sequences import cut_sequences
 from mmbert_composer.data.masking import Masker, rows_per_block, sample_keys
+from mmbert_composer.errors import UserError
 
 
 class PackedBatch(TypedDict):
@@ -74,9 +76,17 @@ def pack_batch(
     bos_id: int,
     eos_id: int,
 ) -> PackedBatch:
-    """Cut, then mask: the values that hold at the step's first token. The blocks are left as they are."""
+    """Cut, then mask: the values that hold at the step's first token. The blocks are left as they are.
+
+    The bounds are checked here: on a GPU no forward reads them back.
+
+    Raises:
+        UserError: a block whose stored bounds do not fit it.
+    """
+    _check_stored(blocks)
     input_ids = blocks.input_ids.copy()
     cu_seqlens = cut_sequences(input_ids, blocks.cu_seqlens, max_seq_len, bos_id=bos_id, eos_id=eos_id)
+    check_bounds(cu_seqlens, max_seq_len, input_ids.size)
     keys = sample_keys(stream_keys[blocks.stream], blocks.index, blocks.visit)
     rows = rows_per_block(largest_mask_ratio, input_ids.shape[1])
     masked = masker.mask(input_ids, keys, mask_ratio, rows)
@@ -98,6 +108,17 @@ def pack_batch(
         "sequences": len(cu_seqlens) - 1 - _tail_pieces(blocks, max_seq_len),
         "streams": torch.from_numpy(np.maximum(blocks.stream, 0)),
     }
+
+
+def _check_stored(blocks: Blocks) -> None:
+    block_size = blocks.input_ids.shape[1]
+    for number, ends in enumerate(blocks.cu_seqlens):
+        if len(ends) < 2 or ends[0] != 0 or np.diff(ends).min() < 1 or ends[-1] > block_size:
+            raise UserError(
+                f"block {blocks.index[number]} of stream number {blocks.stream[number]}: its cu_seqlens must rise from "
+                f"0 to at most {block_size}, got {np.array2string(ends, threshold=8, separator=', ')}: the data is "
+                f"damaged, see `mmbert prepare verify`"
+            )
 
 
 def _tail_pieces(blocks: Blocks, max_seq_len: int) -> int:

@@ -1,23 +1,12 @@
 """Attention over packed sequences: the one function that the encoder calls."""
 
-from collections.abc import Callable
-
-import torch
 from torch import Tensor
 
-from mmbert_composer.errors import UserError
-from mmbert_composer.models.attention.flash_attn import flash_attention, has_flash_attn
+from mmbert_composer.models.attention.backend import BACKENDS, check_backend
+from mmbert_composer.models.attention.choose_backend import choose_backend
 from mmbert_composer.models.attention.packed_layout import PackedLayout
-from mmbert_composer.models.attention.reference import reference_attention
-from mmbert_composer.models.attention.sdpa import sdpa_attention
 
-Backend = Callable[[Tensor, Tensor, Tensor, PackedLayout, int | None], Tensor]
-
-BACKENDS: dict[str, Backend] = {
-    "flash_attn": flash_attention,
-    "sdpa": sdpa_attention,
-    "reference": reference_attention,
-}
+__all__ = ["check_backend", "choose_backend", "packed_attention"]
 
 
 def packed_attention(
@@ -31,6 +20,8 @@ def packed_attention(
     layout: PackedLayout | None = None,
 ) -> Tensor:
     """softmax(q k / sqrt(H)) v inside each sequence of a packed batch.
+
+    With the flash backends nothing in it waits for the GPU, after the first call for a dtype.
 
     Args:
         q, k, v: [T, N, H], T packed tokens, N heads, H head width.
@@ -48,20 +39,6 @@ def packed_attention(
         UserError: bounds that do not fit the tokens, an unknown backend, or one that cannot run here.
     """
     if layout is None:
-        layout = PackedLayout(cu_seqlens, max_seqlen, q.shape[0])
-    check_backend(backend)
-    if backend == "auto":
-        flash = q.device.type == "cuda" and q.dtype in (torch.float16, torch.bfloat16) and has_flash_attn()
-        backend = "flash_attn" if flash else "sdpa"
-    return BACKENDS[backend](q, k, v, layout, window)
-
-
-def check_backend(name: str) -> None:
-    """Raise a UserError for a name that is no backend, or one whose package is missing."""
-    if name != "auto" and name not in BACKENDS:
-        raise UserError(f"attention={name!r} is no backend: choose one of auto, {', '.join(BACKENDS)}")
-    if name == "flash_attn" and not has_flash_attn():
-        raise UserError(
-            "attention=flash_attn needs the flash-attn package: pip install 'mmbert-composer[gpu]', "
-            "or choose one that works here: auto, sdpa, reference"
-        )
+        layout = PackedLayout(cu_seqlens, max_seqlen, q.shape[0], device=q.device)
+    name = choose_backend(backend, q.shape[-1], q.dtype, q.device)
+    return BACKENDS[name].attend(q, k, v, layout, window)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmbert_composer.errors import UserError
+from mmbert_composer.data.check_bounds import check_bounds
 
 # A group holds sequences this much shorter than its longest, at most: what bounds the work on padding.
 GROUP_FILL = 0.8
@@ -37,39 +37,65 @@ class PaddedGroups(NamedTuple):
 class PackedLayout:
     """Sequence bounds of a packed batch and what the backends derive from them.
 
+    Bounds that lie on the host are checked at once. Bounds that lie on a GPU are not: reading them back would make
+    the host wait for the device in every forward, and ``pack_batch`` checked them when it built the batch. They are
+    read, and then checked, where a backend needs them on the host (``sdpa``, ``reference``), or with ``check=True``.
+
     Args:
-        cu_seqlens: int32 [S + 1], starts at 0, ends at the token count; equal neighbours (empty sequences) are
-            allowed, so that the tensor can be padded to a fixed length with repeated ends.
+        cu_seqlens: [S + 1], starts at 0, ends at the token count; equal neighbours (empty sequences) are allowed, so
+            that the tensor can be padded to a fixed length with repeated ends.
         max_seqlen: longest sequence allowed; static within a phase.
         num_tokens: T, the rows of the batch.
+        device: where the tokens are; None is where the bounds are. Bounds on the host for tokens on a GPU are checked
+            and moved, and no backend has to wait for them.
+        check: True checks bounds on a GPU as well, for debugging.
+
+    Attributes:
+        cu_seqlens: int32 [S + 1] on ``device``.
 
     Raises:
         UserError: bounds that do not start at 0, fall, do not end at T, or hold a sequence above ``max_seqlen``.
     """
 
-    def __init__(self, cu_seqlens: Tensor, max_seqlen: int, num_tokens: int) -> None:
-        self.cu_seqlens = cu_seqlens
+    def __init__(
+        self,
+        cu_seqlens: Tensor,
+        max_seqlen: int,
+        num_tokens: int,
+        *,
+        device: torch.device | None = None,
+        check: bool = False,
+    ) -> None:
         self.max_seqlen = max_seqlen
         self.num_tokens = num_tokens
-        self.device = cu_seqlens.device
-        # Reading the bounds on the host is one synchronisation a forward on a GPU, none on a CPU.
-        bounds = cu_seqlens.cpu().long()
-        lengths = bounds.diff()
-        if bounds.numel() < 2 or bounds[0] != 0 or bounds[-1] != num_tokens or bool((lengths < 0).any()):
-            raise UserError(
-                f"cu_seqlens must rise from 0 to the {num_tokens} tokens of the batch, "
-                f"got {bounds[:1].tolist()} to {bounds[-1:].tolist()}: rows outside of it would be undefined"
-            )
-        self.longest = int(lengths.max())
-        if self.longest > max_seqlen:
-            raise UserError(
-                f"a sequence of {self.longest} tokens is longer than max_seqlen={max_seqlen}: "
-                f"cut sequences before they are packed into a batch"
-            )
-        keep = lengths > 0
-        self._starts = bounds[:-1][keep]
-        self._lengths = lengths[keep]
+        self.device = device or cu_seqlens.device
+        self.cu_seqlens = cu_seqlens.to(self.device, torch.int32, non_blocking=True)
+        self._given = cu_seqlens
         self._window_masks: dict[tuple[int, int, torch.dtype], Tensor] = {}
+        if check or cu_seqlens.device.type == "cpu":
+            _ = self._on_host
+
+    @cached_property
+    def _on_host(self) -> tuple[Tensor, Tensor]:
+        """int64 starts and lengths of the sequences that are not empty, on the CPU, checked."""
+        bounds = self._given.cpu().long()
+        check_bounds(bounds.numpy(), self.max_seqlen, self.num_tokens)
+        lengths = bounds.diff()
+        keep = lengths > 0
+        return bounds[:-1][keep], lengths[keep]
+
+    @property
+    def _starts(self) -> Tensor:
+        return self._on_host[0]
+
+    @property
+    def _lengths(self) -> Tensor:
+        return self._on_host[1]
+
+    @cached_property
+    def longest(self) -> int:
+        """Tokens of the longest sequence."""
+        return int(self._lengths.max())
 
     @cached_property
     def bounds(self) -> list[tuple[int, int]]:
@@ -78,14 +104,15 @@ class PackedLayout:
 
     @cached_property
     def sequence(self) -> Tensor:
-        """int64 [T], number of the sequence that each token belongs to."""
-        return torch.repeat_interleave(self._lengths).to(self.device)
+        """int64 [T], number of the sequence that each token belongs to, empty ones counted."""
+        # A search, because repeating the numbers would make the host wait for a GPU to tell the size of the result.
+        tokens = torch.arange(self.num_tokens, dtype=torch.int32, device=self.device)
+        return torch.searchsorted(self.cu_seqlens, tokens, right=True) - 1
 
     @cached_property
     def positions(self) -> Tensor:
         """int64 [T], position of each token inside its sequence."""
-        starts = torch.repeat_interleave(self._starts, self._lengths)
-        return (torch.arange(self.num_tokens) - starts).to(self.device)
+        return torch.arange(self.num_tokens, device=self.device) - self.cu_seqlens[self.sequence]
 
     @cached_property
     def groups(self) -> PaddedGroups:

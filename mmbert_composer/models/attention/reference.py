@@ -22,8 +22,8 @@ def reference_attention(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout, w
         query, key, value = (x[start:end].transpose(0, 1) for x in (q, k, v))  # [N, L, H]
         scores = query @ key.transpose(1, 2) * q.shape[-1] ** -0.5
         if window is not None:
-            place = torch.arange(end - start, device=q.device)
-            far = (place[:, None] - place[None, :]).abs() > window // 2
-            scores = scores.masked_fill(far, float("-inf"))
+            every = torch.ones(scores.shape[1:], dtype=torch.bool, device=q.device)
+            near = every.tril(window // 2).triu(-(window // 2))
+            scores = scores.masked_fill(~near, float("-inf"))
         out.append((scores.softmax(-1) @ value).transpose(0, 1))
     return torch.cat(out)
