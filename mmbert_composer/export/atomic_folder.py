@@ -1,5 +1,6 @@
 """A folder that appears whole under its name or not at all."""
 
+import errno
 import glob
 import os
 import shutil
@@ -11,17 +12,20 @@ from pathlib import Path
 from mmbert_composer.data.atomic_write import sync
 from mmbert_composer.errors import UserError
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @contextmanager
 def atomic_folder(out: str | Path, *, replace: bool = False) -> Iterator[Path]:
     """A new folder beside ``out`` to write into; it takes the name ``out`` when the block ends without an error.
 
-    An existing ``out`` is refused, or with ``replace`` removed once the new folder is complete. A killed process
-    leaves ``.{name}.partial-*``, which the next call for the same name removes: one process at a time may write it.
+    An existing ``out`` is refused, or with ``replace`` removed once the new folder is complete. A full disk is a
+    UserError, and what was written goes. A killed process leaves ``.{name}.partial-*``, which the next call for the
+    same name removes: one process at a time may write it.
     """
     out = Path(out)
-    if out.exists() and not replace:
-        raise UserError(f"{out}: exists already; choose another output folder or remove it")
+    if not replace:
+        refuse_existing(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     remove_partial(out)
     temporary = _partial(out)
@@ -39,9 +43,17 @@ def atomic_folder(out: str | Path, *, replace: bool = False) -> Iterator[Path]:
         else:
             os.rename(temporary, out)
         sync(out.parent)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
+        if isinstance(error, OSError) and error.errno in _NO_ROOM:
+            raise UserError(f"{out}: {error.strerror}; nothing was left there. Make room and try again") from error
         raise
+
+
+def refuse_existing(out: Path) -> None:
+    """Raise a UserError if there is anything at ``out``."""
+    if out.exists():
+        raise UserError(f"{out}: exists already; choose another output folder or remove it")
 
 
 def remove_partial(out: str | Path) -> None:

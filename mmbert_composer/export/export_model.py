@@ -19,6 +19,7 @@ from mmbert_composer.export.compare_logits import compare_logits, fixed_document
 from mmbert_composer.export.export_config import export_config
 from mmbert_composer.export.model_card import ModelFacts, model_card
 from mmbert_composer.export.packed_model import packed_model
+from mmbert_composer.export.sentence_transformers_files import write_sentence_transformers_files
 from mmbert_composer.export.weights_file import WriteWeights, check_fit, described, float_dtype, write_weights
 
 RECORD = "export.json"
@@ -79,7 +80,7 @@ def export_model(
         weights: tensors by name, or a function that writes them to the file it is given.
         facts: for the model card. Default: the name of ``out`` alone.
         record: what to put into export.json beside the measurements (the checkpoint's step, for example).
-        extra: further JSON files to write, by name.
+        extra: further files to write, by name: a text as it is, all else as JSON.
         replace: take the place of an earlier export at ``out``; any other existing folder is refused.
 
     Raises:
@@ -99,9 +100,13 @@ def export_model(
         config = _config(files, stored_tensors(file))
         write_json(folder / "config.json", config)
         _copy_tokenizer(files.tokenizer, folder, files.max_seq_len)
+        write_sentence_transformers_files(folder, config["hidden_size"], files.max_seq_len)
         differences = _check(config, folder)
         for name, content in (extra or {}).items():
-            write_json(folder / name, content)
+            if isinstance(content, str):
+                (folder / name).write_text(content, encoding="utf-8")
+            else:
+                write_json(folder / name, content)
         write_json(folder / RECORD, {"format": 1, **(record or {}), "differences": dict(differences)})
         card = model_card(facts or ModelFacts(name=out.name), config, differences)
         (folder / "README.md").write_text(card, encoding="utf-8")

@@ -1,12 +1,15 @@
 """The README of an exported model: what it was trained on, how well it does, how to use it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mmbert_composer.checkpoints.run_folder import TrainedPhase
 from mmbert_composer.curriculum.tokens import format_tokens
-from mmbert_composer.data.languages import NO_LANGUAGE, language_name, sort_languages, stream_display_name
+from mmbert_composer.data.languages import stream_display_name
+from mmbert_composer.export.card_data import language_codes, languages, sources
+from mmbert_composer.export.card_usage import usage
 
 _WORST = 10
 
@@ -17,7 +20,8 @@ class ModelFacts:
 
     ``token``: slots trained (padding included). ``tokens_real``: real tokens of each stream "source/language".
     ``held_out``: an eval line of metrics.jsonl (loss, accuracy, batch, sources, streams). ``merge``: content of
-    merge.json. ``started_from``: name of the run or model that training started from.
+    merge.json. ``started_from``: name of the run or model that training started from. ``licences``: of each source, the
+    notes on licences that were given when its text was prepared. ``licence``: the model's own, as its origin states it.
     """
 
     name: str
@@ -27,6 +31,8 @@ class ModelFacts:
     held_out: Mapping[str, Any] | None = None
     merge: Mapping[str, Any] | None = None
     started_from: str | None = None
+    licences: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    licence: str | None = None
 
 
 def model_card(facts: ModelFacts, config: Mapping[str, Any], differences: Mapping[str, float]) -> str:
@@ -37,9 +43,10 @@ def model_card(facts: ModelFacts, config: Mapping[str, Any], differences: Mappin
         _summary(facts, config),
         _phases(facts),
         _merge(facts),
-        _languages(facts),
+        sources(_streams(facts), facts.tokens_real, facts.licences),
+        languages(_streams(facts), facts.tokens_real),
         _held_out(facts),
-        _usage(config),
+        usage(config),
         _check(differences),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -50,15 +57,16 @@ def _streams(facts: ModelFacts) -> list[str]:
 
 
 def _codes(facts: ModelFacts) -> list[str]:
-    codes = {stream.rpartition("/")[2] for stream in _streams(facts)} - {NO_LANGUAGE}
-    return sort_languages(codes)
+    return language_codes(_streams(facts))
 
 
 def _metadata(facts: ModelFacts) -> str:
     lines = ["---", "library_name: transformers", "pipeline_tag: fill-mask"]
-    languages = sorted({code.partition("_")[0] for code in _codes(facts)})
-    if languages:
-        lines += ["language:", *(f"- '{code}'" for code in languages)]  # quoted: a bare no or on is a YAML boolean
+    codes = sorted({code.partition("_")[0] for code in _codes(facts)})
+    if codes:
+        lines += ["language:", *(f"- '{code}'" for code in codes)]  # quoted: a bare no or on is a YAML boolean
+    if facts.licence:
+        lines += [f"license: {json.dumps(facts.licence)}"]
     tags = ["modernbert", "masked-lm", "encoder", "mmbert"] + (["merge"] if facts.merge else [])
     return "\n".join([*lines, "tags:", *(f"- {tag}" for tag in tags), "---"])
 
@@ -66,12 +74,12 @@ def _metadata(facts: ModelFacts) -> str:
 def _summary(facts: ModelFacts, config: Mapping[str, Any]) -> str:
     trained = f", trained on {format_tokens(facts.token)} tokens" if facts.token else ""
     codes = _codes(facts)
-    languages = f" in {len(codes)} languages" if codes else ""
+    where = f" in {len(codes)} languages" if codes else ""
     start = f" Training started from `{facts.started_from}`." if facts.started_from else ""
     return (
         f"A ModernBERT encoder for masked language modelling: {config['num_hidden_layers']} layers of width "
         f"{config['hidden_size']}, a vocabulary of {config['vocab_size']:,}, sequences of up to "
-        f"{config['max_position_embeddings']:,} tokens{trained}{languages}.{start}"
+        f"{config['max_position_embeddings']:,} tokens{trained}{where}.{start}"
     )
 
 
@@ -84,10 +92,16 @@ def _phases(facts: ModelFacts) -> str:
         row = phase.settings
         rows.append(
             f"| {phase.name} | {format_tokens(end - phase.start)} | {len(phase.streams)} | "
-            f"{_curve(row.get('mask_ratio'))} | {row.get('max_seq_len', '')} | {_theta(row.get('rope_theta'))} |"
+            f"{_curve(row.get('mask_ratio'))} | {row.get('max_seq_len', '')} | {_theta(row.get('rope_theta'))} | "
+            f"{_mixture(row.get('mixture'))} |"
         )
-    head = "| phase | tokens | streams | mask ratio | longest sequence | RoPE theta |\n|---|---|---|---|---|---|"
-    note = "Tokens are slots of packed blocks, padding included; a stream is one language of one source."
+    head = (
+        "| phase | tokens | streams | mask ratio | longest sequence | RoPE theta | blocks from |\n" + "|---" * 7 + "|"
+    )
+    note = (
+        "Tokens are slots of packed blocks, padding included; a stream is one language of one source. Inside a source "
+        "a language of n tokens is drawn in proportion to n ** tau."
+    )
     return "\n".join(["## Training\n", head, *rows, "", note])
 
 
@@ -95,6 +109,15 @@ def _curve(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"{value.get('from')} to {value.get('to')}"
     return "" if value is None else str(value)
+
+
+def _mixture(value: Any) -> str:
+    parts = []
+    for source, row in (value or {}).items():
+        share = 1.0 if row is None else row.get("share", 1.0)
+        tau = "" if row is None or "tau" not in row else f" (tau {_curve(row['tau'])})"
+        parts.append(f"{'all streams' if source == '*' else source} {share:.4g}{tau}")
+    return ", ".join(parts)
 
 
 def _theta(value: Any) -> str:
@@ -112,23 +135,6 @@ def _merge(facts: ModelFacts) -> str:
     rows = [f"- `{entry['name']}`" for entry in merge["inputs"]]
     base = [f"\nThe base is `{merge['base']['name']}`."] if merge.get("base") else []
     return "\n".join([f"## Merge\n\nThe weights are a {method} merge of\n", *rows, *base])
-
-
-def _languages(facts: ModelFacts) -> str:
-    codes = _codes(facts)
-    if not codes:
-        return ""
-    tokens = dict.fromkeys(codes, 0.0)
-    for stream, count in facts.tokens_real.items():
-        code = stream.rpartition("/")[2]
-        if code in tokens:
-            tokens[code] += count
-    shown = [
-        f"{language_name(code)} (`{code}`{', ' + format_tokens(tokens[code]) if tokens[code] else ''})"
-        for code in codes
-    ]
-    title = f"{len(codes)} languages" + (", with the real tokens trained on" if facts.tokens_real else "")
-    return f"## Languages\n\n<details><summary>{title}</summary>\n\n{', '.join(shown)}\n\n</details>"
 
 
 def _held_out(facts: ModelFacts) -> str:
@@ -153,37 +159,6 @@ def _held_out(facts: ModelFacts) -> str:
         lines += ["", f"By stream ({title}):", "", "| stream | language | loss |", "|---|---|---|"]
         lines += [f"| {stream} | {stream_display_name(stream)} | {streams[stream]:.3f} |" for stream in ends]
     return "\n".join(lines)
-
-
-def _usage(config: Mapping[str, Any]) -> str:
-    return f"""## How to use
-
-Fill in a masked word:
-
-```python
-from transformers import pipeline
-
-fill = pipeline("fill-mask", model="PATH_OR_NAME")
-print(fill(f"Paris is the capital of {{fill.tokenizer.mask_token}}."))
-```
-
-Embed texts (mean over the tokens; fine-tune the model for good retrieval results):
-
-```python
-import torch
-from transformers import AutoModel, AutoTokenizer
-
-tokenizer = AutoTokenizer.from_pretrained("PATH_OR_NAME")
-model = AutoModel.from_pretrained("PATH_OR_NAME").eval()
-batch = tokenizer(["One text.", "Another."], padding=True, truncation=True,
-                  max_length={config["max_position_embeddings"]}, return_tensors="pt")
-with torch.no_grad():
-    hidden = model(**batch).last_hidden_state
-mask = batch["attention_mask"][..., None]
-embeddings = (hidden * mask).sum(1) / mask.sum(1)
-```
-
-On a GPU `attn_implementation="flash_attention_2"` and `dtype=torch.bfloat16` make it fast."""
 
 
 def _check(differences: Mapping[str, float]) -> str:

@@ -1,9 +1,7 @@
 """A model to merge or export, wherever it lies: a Hugging Face folder, a checkpoint in a run folder, a run folder."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
@@ -11,9 +9,10 @@ from mmbert_composer.checkpoints.list_checkpoints import newest_checkpoint, skip
 from mmbert_composer.checkpoints.model_weights import model_weights
 from mmbert_composer.checkpoints.read_checkpoint import Clock, read_clock
 from mmbert_composer.checkpoints.run_folder import RunFolder
-from mmbert_composer.curriculum.phase import RopeTheta
 from mmbert_composer.errors import UserError
+from mmbert_composer.export.check_request import check_model_path
 from mmbert_composer.export.export_model import ModelFiles
+from mmbert_composer.export.hf_config import read_hf_config, rope_theta_of
 
 
 @dataclass(frozen=True)
@@ -36,8 +35,7 @@ def open_model(path: str | Path) -> ModelSource:
     Raises UserError for a path that is none of these, or a checkpoint whose run folder lacks what describes it.
     """
     path = Path(path)
-    if not path.exists():
-        raise UserError(f"{path}: no such file or folder; expected a checkpoint, a run folder or a Hugging Face folder")
+    check_model_path(path)
     if path.is_dir() and (path / "config.json").is_file():
         return _hugging_face(path)
     run = RunFolder.of(path)
@@ -58,13 +56,6 @@ def newest_in(folder: Path) -> Path:
 
 
 def _hugging_face(folder: Path) -> ModelSource:
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    if config.get("model_type") != "modernbert":
-        raise UserError(f"{folder}: a {config.get('model_type')} model; only modernbert models can be used")
-    # transformers 5 keeps the rotary bases in rope_parameters alone, 4 in two plain keys.
-    parameters = config.get("rope_parameters") or {}
-    theta = RopeTheta(
-        config.get("global_rope_theta", parameters.get("full_attention", {}).get("rope_theta", 160_000.0)),
-        config.get("local_rope_theta", parameters.get("sliding_attention", {}).get("rope_theta", 10_000.0)),
-    )
-    return ModelSource(folder, ModelFiles(config, folder, theta, config.get("max_position_embeddings", 8192)))
+    config = read_hf_config(folder)
+    files = ModelFiles(config, folder, rope_theta_of(config), config["max_position_embeddings"])
+    return ModelSource(folder, files)

@@ -7,6 +7,7 @@ from typing import Any
 
 from mmbert_composer.checkpoints.read_checkpoint import Clock
 from mmbert_composer.checkpoints.run_folder import RunFolder
+from mmbert_composer.data.manifest import MANIFEST_NAME
 from mmbert_composer.export.model_card import ModelFacts
 
 
@@ -24,7 +25,21 @@ def run_facts(run: RunFolder, clock: Clock | None, *, merge: dict[str, Any] | No
         held_out=last_event(run.path / "metrics.jsonl", "eval", batch),
         merge=merge,
         started_from=Path(str(load_path)).name if load_path else None,
+        licences=licence_notes(run),
     )
+
+
+def licence_notes(run: RunFolder) -> dict[str, tuple[str, ...]]:
+    """Of each source, the notes on licences in the manifest of the run's data; empty where the data is not at hand."""
+    root = (run.config.get("data") or {}).get("root")
+    if root is None or not (Path(str(root)) / MANIFEST_NAME).is_file():
+        return {}
+    manifest = json.loads((Path(str(root)) / MANIFEST_NAME).read_text(encoding="utf-8"))
+    notes: dict[str, set[str]] = {}
+    for name, entry in manifest["streams"].items():
+        if entry.get("licence"):
+            notes.setdefault(name.rpartition("/")[0], set()).add(entry["licence"])
+    return {source: tuple(sorted(found)) for source, found in sorted(notes.items())}
 
 
 def last_event(metrics: Path, event: str, until_batch: int | None) -> dict[str, Any] | None:

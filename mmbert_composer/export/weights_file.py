@@ -1,5 +1,7 @@
 """The weights of an export on disk: written, checked against the model config, compared bit by bit."""
 
+import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,8 +25,9 @@ def write_weights(weights: Mapping[str, Tensor], file: Path) -> None:
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     try:
         save_file(plain, file, metadata={"format": "pt"})
-    except SafetensorError as error:
-        raise OSError(str(error)) from error  # what the file system said: its text alone, no number
+    except SafetensorError as error:  # what the file system said, as a text: "... (os error 28)"
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        raise OSError(*((int(number[1]), os.strerror(int(number[1]))) if number else (str(error),))) from error
     _check_bits(plain, file)
 
 

@@ -1,4 +1,5 @@
 import json
+import resource
 
 import pytest
 import torch
@@ -27,12 +28,16 @@ def test_a_model_people_can_use(tmp_path, tiny_model, files):
     weights = _weights(tiny_model(0))
     exported = export_model(weights, files, tmp_path / "hf", record={"batch": 3}, extra={"more.json": {"a": 1}})
     out = exported.path
-    assert sorted(path.name for path in out.iterdir()) == [
+    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()) == [
+        "1_Pooling/config.json",
         "README.md",
         "config.json",
+        "config_sentence_transformers.json",
         "export.json",
         "model.safetensors",
+        "modules.json",
         "more.json",
+        "sentence_bert_config.json",
         "special_tokens_map.json",
         "tokenizer.json",
         "tokenizer_config.json",
@@ -174,6 +179,18 @@ def test_a_tokenizer_that_does_not_fit(tmp_path, tiny_model, tiny_config, tiny_t
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"no tokenizer\.json in it"):
         export_model(weights, ModelFiles(files.config, tmp_path / "empty", RopeTheta(1e4, 1e4), 256), tmp_path / "hf")
+
+
+def test_a_full_disk_leaves_nothing(tmp_path, tiny_model, files):
+    """The limit on a file's size stands for the disk's: the same calls fail, with another number."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))  # the weights are some 120 KB
+    try:
+        with pytest.raises(UserError, match=r"hf: File too large; nothing was left there. Make room and try again"):
+            export_model(_weights(tiny_model(0)), files, tmp_path / "hf")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.glob("*hf*"))
 
 
 def test_short_sequences(tmp_path, tiny_model, tiny_config, tiny_tokenizer):
