@@ -31,7 +31,7 @@ class Timing:
 def time_interleaved(
     candidates: Mapping[str, Callable[[int], float | None]], rounds: int, *, warm_up: int = 1
 ) -> dict[str, Timing]:
-    """Time A B C, A B C, ...: every candidate once a round, garbage collected before each.
+    """Time A B C, A B C, ...: every candidate once a round, garbage collected before a round and never inside one.
 
     Args:
         candidates: name to a function of the round's number (0, 1, ...; the warm-up has the numbers of the first
@@ -44,16 +44,22 @@ def time_interleaved(
         Name to seconds a unit in each round. On a GPU the device is waited for at both ends.
     """
     seconds: dict[str, list[float]] = {name: [] for name in candidates}
-    for number in range(-warm_up, rounds):
-        for name, call in candidates.items():
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        for number in range(-warm_up, rounds):
             gc.collect()
-            _wait_for_device()
-            start = time.perf_counter()
-            units = call(number if number >= 0 else number + warm_up)
-            _wait_for_device()
-            passed = time.perf_counter() - start
-            if number >= 0:
-                seconds[name].append(passed / (1.0 if units is None else units))
+            for name, call in candidates.items():
+                _wait_for_device()
+                start = time.perf_counter()
+                units = call(number if number >= 0 else number + warm_up)
+                _wait_for_device()
+                passed = time.perf_counter() - start
+                if number >= 0:
+                    seconds[name].append(passed / (1.0 if units is None else units))
+    finally:
+        if collects:
+            gc.enable()
     return {name: Timing(values) for name, values in seconds.items()}
 
 

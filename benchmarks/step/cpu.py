@@ -8,14 +8,17 @@ import torch
 
 from benchmarks.measure import Result, Timing, available_memory, peak_memory, ratio_row, time_interleaved
 from benchmarks.step.agreement import Agreement
-from benchmarks.step.cases import ROWS_OF_PEER, CpuCase
+from benchmarks.step.cases import CpuCase
 from benchmarks.step.contenders import Contender, Device, Ours, Peer, step
 from benchmarks.step.documents import Document, draw_lengths, make_documents, pack_documents, real_tokens
 from benchmarks.step.floor import Floor, Scratch
 
 Documents = Sequence[Document]
 
-OUR_STEPS, BEST_STEPS = 2, 8
+ROWS_OF_PEER = 4
+"""Sequences of a padded batch."""
+
+OUR_STEPS, BEST_STEPS = 1, 4
 """Steps a round: about as many real tokens of ours as of the best peer's."""
 
 GOLDEN = 0.618034

@@ -3,21 +3,25 @@
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.step.cases import CpuCase
+from benchmarks.step import cpu, gpu
+from benchmarks.step.cases import CpuCase, GpuCase
 from benchmarks.step.contenders import Ours, step
-from benchmarks.step.cpu import case_documents, make_ours
 from benchmarks.step.documents import pack_documents
 
 
-def profile_step(case: CpuCase, *, attention: str = "auto", bf16: bool = False) -> str:
-    """The costliest operations of one step of a CPU case, as torch.profiler's table."""
-    ours = make_ours(case, attention=attention, bf16=bf16)
-    blocks = pack_documents(case_documents(case, seed=0), case.block_size, seed=0)
+def profile_step(case: CpuCase | GpuCase, *, attention: str = "auto", bf16: bool = False) -> str:
+    """The costliest operations of one step of a case, as torch.profiler's table."""
+    if isinstance(case, GpuCase):
+        ours = gpu.make_ours(case, attention=attention)
+        blocks = pack_documents(gpu.case_documents(case, seed=0), case.block_size, seed=0)[: case.blocks]
+        return profile_batch(ours, ours.blocks(blocks))
+    ours = cpu.make_ours(case, attention=attention, bf16=bf16)
+    blocks = pack_documents(cpu.case_documents(case, seed=0), case.block_size, seed=0)
     return profile_batch(ours, ours.batch(blocks[0]))
 
 
 def profile_batch(ours: Ours, batch: dict[str, object]) -> str:
-    """The same of a batch on whichever device ``ours`` is."""
+    """The same for a batch."""
     for _ in range(2):
         step(ours, batch)
     on_gpu = ours.device.name == "cuda"

@@ -44,8 +44,8 @@ def test_mmbert_base_by_hand(tiny_config):
 def test_is_what_torch_counts_in_a_step(tiny_config):
     """transformers, one sequence, all tokens masked, window wider than the sequence: nothing is computed twice.
 
-    Eager attention is made of plain products, which torch counts one by one. Besides, it counts the head width
-    for each position of a layer (rotary angles, an outer product of half of it); the first layer's input needs its gradient, as the others do.
+    Eager attention is made of plain products, which torch counts one by one. Besides, it counts the head width for
+    each position of a layer: the rotary angles are an outer product of half of it.
     """
     length = 24
     config = tiny_config(local_attention=64)
