@@ -1,6 +1,5 @@
 """The weights of a model under transformers' names, from a Composer checkpoint or a Hugging Face folder."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,11 +8,11 @@ from torch import Tensor
 
 from mmbert_composer.checkpoints.read_checkpoint import read_checkpoint
 from mmbert_composer.checkpoints.safetensors_file import open_safetensors
+from mmbert_composer.checkpoints.weight_files import weight_files
 from mmbert_composer.errors import UserError
 
 EMBEDDING = "model.embeddings.tok_embeddings.weight"
 DECODER = "decoder.weight"
-_INDEX = "model.safetensors.index.json"
 
 
 def model_weights(path: str | Path) -> dict[str, Tensor]:
@@ -23,7 +22,7 @@ def model_weights(path: str | Path) -> dict[str, Tensor]:
     """
     path = Path(path)
     if path.is_dir():
-        return hf_names(_folder_weights(path), path)
+        return hf_names(folder_weights(path), path)
     return hf_names(read_checkpoint(path)["state"]["model"], path)
 
 
@@ -57,16 +56,10 @@ def _same(one: Tensor, other: Tensor) -> bool:
     return one.data_ptr() == other.data_ptr() or torch.equal(one, other)
 
 
-def _folder_weights(folder: Path) -> dict[str, Tensor]:
-    if (folder / _INDEX).is_file():
-        index = json.loads((folder / _INDEX).read_text(encoding="utf-8"))
-        files = [folder / name for name in sorted(set(index["weight_map"].values()))]
-    else:
-        files = [folder / "model.safetensors"]
+def folder_weights(folder: Path) -> dict[str, Tensor]:
+    """Every tensor in the safetensors of ``folder`` under its own name, memory-mapped."""
     weights: dict[str, Tensor] = {}
-    for file in files:
-        if not file.is_file():
-            raise UserError(f"{folder}: no {file.name}; expected a Hugging Face folder with safetensors weights")
+    for file in weight_files(folder):
         with open_safetensors(file) as tensors:
             weights |= {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118, not a dict
     return weights

@@ -20,13 +20,14 @@ def fixed_documents(config: ModernBertConfig, *, seed: int = 0) -> list[Tensor]:
     pad, bos, eos = config.pad_token_id, config.bos_token_id, config.eos_token_id
     if pad is None or bos is None or eos is None:
         raise UserError("export: the model config needs pad_token_id, bos_token_id and eos_token_id")
-    lowest = max(pad, bos, eos) + 1
-    if lowest >= config.vocab_size:  # special ids at the vocabulary's end, as ModernBERT has them
-        lowest = 0
+    # Special ids are the first ones in mmBERT and the last ones in ModernBERT.
+    special = torch.tensor([pad, bos, eos])
+    plain = next(token for token in range(4) if token not in (pad, bos, eos))
     documents = []
     for length in _LENGTHS:
         size = min(length, config.max_position_embeddings)
-        tokens = torch.randint(lowest, config.vocab_size, (size,), generator=generator)
+        tokens = torch.randint(config.vocab_size, (size,), generator=generator)
+        tokens[torch.isin(tokens, special)] = plain
         tokens[0], tokens[-1] = bos, eos
         documents.append(tokens)
     return documents
