@@ -29,7 +29,7 @@ from mmbert_composer.curriculum import Curriculum
 from mmbert_composer.data.annealed_dataset import AnnealedDataset
 from mmbert_composer.data.annealed_loader import AnnealedLoader
 from mmbert_composer.data.held_out_loader import HeldOutLoader
-from mmbert_composer.models.modernbert_config import build_config
+from mmbert_composer.models.modernbert_config import RUN_KEYS, build_config
 from mmbert_composer.models.modernbert_mlm import ModernBertMLM
 from mmbert_composer.optim.build_optimizer import build_optimizer
 from mmbert_composer.runtime.restore_rng import RestoreRng
@@ -119,7 +119,7 @@ def build_model(config: RunConfig, dataset: AnnealedDataset, held_out_streams: l
     manifest = dataset.manifest
     longest = max(phase.max_seq_len for phase in config.curriculum.phases)
     hf_config = build_config(config.model, manifest.vocab_size, manifest.special_ids, longest)
-    how = {key: config.model[key] for key in ("attention", "compile") if key in config.model}
+    how = {key: config.model[key] for key in RUN_KEYS if key in config.model}
     return ModernBertMLM(hf_config, held_out_streams=held_out_streams, init_seed=config.seed, **how)
 
 

@@ -10,8 +10,10 @@ from transformers.activations import ACT2FN
 
 from mmbert_composer.errors import UserError
 
-# Keys that are not ModernBertConfig's: how to run the model, and the one dropout transformers cannot express.
-OWN_KEYS = ("attention", "compile", "attention_out_dropout")
+# How to run or train the model: arguments of ModernBertMLM, not stored in its config.
+RUN_KEYS = ("attention", "compile", "z_loss", "activation_checkpointing")
+# All keys that are not ModernBertConfig's; the last is the one dropout that transformers cannot express.
+OWN_KEYS = (*RUN_KEYS, "attention_out_dropout")
 
 # Set from the data, the curriculum or by us: a second value in the YAML could only contradict the first.
 DERIVED_KEYS = {
@@ -37,8 +39,8 @@ def build_config(
     """ModernBertConfig of a run, with every key checked.
 
     Args:
-        model: ModernBertConfig's own names plus ``attention``, ``compile`` (how to run; not stored) and
-            ``attention_out_dropout`` (stored, so that an exported model remembers it).
+        model: ModernBertConfig's own names plus RUN_KEYS (not stored) and ``attention_out_dropout`` (stored, so that
+            an exported model remembers it).
         vocab_size: tokens of the tokenizer; rounded up to a multiple of 64.
         special_ids: ids named pad, eos, bos (unk and mask are the tokenizer's business alone).
         max_position_embeddings: longest sequence of the whole run.
@@ -54,7 +56,7 @@ def build_config(
             nearest = get_close_matches(str(key), [*accepted, *OWN_KEYS], n=1)
             hint = f"did you mean {nearest[0]}?" if nearest else f"known keys: {', '.join(sorted(accepted))}"
             raise UserError(f"model.{key} is no key of the model: {hint}")
-    values = {key: value for key, value in model.items() if key not in ("attention", "compile")}
+    values = {key: value for key, value in model.items() if key not in RUN_KEYS}
     values.setdefault("attention_out_dropout", 0.0)
     _check_values(values)
     config = ModernBertConfig(

@@ -4,18 +4,20 @@ Legend: T packed tokens, B blocks, M rows whose logits are needed (a static numb
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast
 
+import torch
 from composer.models import ComposerModel
 from torch import Tensor, nn
+from torch.nn.functional import linear
 from torchmetrics import Metric
 from transformers import ModernBertConfig, ModernBertForMaskedLM
 from transformers.modeling_utils import no_init_weights
 from transformers.models.modernbert.modeling_modernbert import ModernBertEncoderLayer
 
-from mmbert_composer.errors import UserError
 from mmbert_composer.models.attention.packed_attention import check_backend
 from mmbert_composer.models.attention.packed_layout import PackedLayout
+from mmbert_composer.models.compile_layers import EAGER, Compile, LayerFunctions, check_compile, layer_functions
 from mmbert_composer.models.held_out_accuracy import HeldOutAccuracy
 from mmbert_composer.models.held_out_loss import HeldOutLoss
 from mmbert_composer.models.linear_cross_entropy import IGNORE, linear_cross_entropy
@@ -39,7 +41,10 @@ class ModernBertMLM(ComposerModel):
         attention: backend of ``packed_attention``.
         attention_out_dropout: probability of dropping what the attention output projection writes (transformers'
             ``attention_dropout``, which drops probabilities as well, stays 0). None takes the config's.
-        compile: ``auto`` or False; no backend compiles yet, so both run eagerly.
+        compile: ``auto`` compiles the layers on CUDA, True everywhere, False nowhere; training steps alone, so that
+            held-out losses are the same numbers either way.
+        z_loss: weight of the mean squared log-partition, 0 for none; see ``linear_cross_entropy``.
+        activation_checkpointing: keep each layer's input alone and compute the layer again in the backward pass.
         held_out_streams: names of the held-out streams, in the order of the numbers in ``batch["streams"]``.
         init_seed: of the Megatron initialisation.
     """
@@ -50,19 +55,24 @@ class ModernBertMLM(ComposerModel):
         *,
         attention: str = "auto",
         attention_out_dropout: float | None = None,
-        compile: Literal["auto", False] = "auto",
+        compile: Compile = "auto",
+        z_loss: float = 0.0,
+        activation_checkpointing: bool = False,
         held_out_streams: Sequence[str] = (),
         init_seed: int = 0,
     ) -> None:
         super().__init__()
         check_backend(attention)
-        if compile not in ("auto", False):
-            raise UserError(f"model.compile={compile!r} must be auto or false")
+        check_compile(compile)
         if attention_out_dropout is None:
             attention_out_dropout = getattr(config, "attention_out_dropout", 0.0)
         config.attention_out_dropout = attention_out_dropout
         config._attn_implementation = "sdpa"  # rotary modules with plain buffers, on every machine
         self.attention = attention
+        self.compile_layers: Compile = compile
+        self.z_loss = z_loss
+        self.activation_checkpointing = activation_checkpointing
+        self._layer_functions: LayerFunctions | None = None
         self.held_out_streams = tuple(held_out_streams)
         with no_init_weights():
             self.model = ModernBertForMaskedLM(config)
@@ -89,8 +99,9 @@ class ModernBertMLM(ComposerModel):
         if labels.device.type == "cpu":  # no shape to keep static, no synchronisation to avoid: skip unused rows
             used = (labels != IGNORE).nonzero().squeeze(1)
             gather, labels = gather[used], labels[used]
-        decoder = self.model.decoder
-        loss, row_loss, correct = linear_cross_entropy(self._head(batch, gather), decoder.weight, decoder.bias, labels)
+        hidden, weight = self._head(batch, gather)
+        z_loss = self.z_loss if self.training else 0.0
+        loss, row_loss, correct = linear_cross_entropy(hidden, weight, self.model.decoder.bias, labels, z_loss=z_loss)
         outputs = {"loss": loss, "correct": correct.sum(), "num_masked": batch["num_masked"]}
         if not self.training:
             rows = batch["labels"].shape
@@ -100,13 +111,23 @@ class ModernBertMLM(ComposerModel):
 
     def packed_logits(self, batch: Mapping[str, Any]) -> Tensor:
         """Logits [M, V] of the gathered rows, all at once: for comparisons and for looking, not for training."""
-        return self.model.decoder(self._head(batch, batch["gather"]))
+        hidden, weight = self._head(batch, batch["gather"])
+        return linear(hidden, weight, self.model.decoder.bias)
 
-    def _head(self, batch: Mapping[str, Any], gather: Tensor) -> Tensor:
+    def _head(self, batch: Mapping[str, Any], gather: Tensor) -> tuple[Tensor, Tensor]:
+        """What the decoder multiplies: hidden [M, D] of the gathered rows, and its weight [V, D]."""
         input_ids = batch["input_ids"]
         layout = PackedLayout(batch["cu_seqlens"], batch["max_seqlen"], input_ids.shape[0])
-        hidden = encode_packed(self.model.model, input_ids, layout, self.attention)
-        return self.model.head(hidden[gather])
+        functions, recompute = EAGER, False
+        if self.training and torch.is_grad_enabled():
+            recompute = self.activation_checkpointing
+            if self._layer_functions is None:
+                self._layer_functions = layer_functions(self.model.model, self.compile_layers, input_ids.device)
+            functions = self._layer_functions
+        hidden, weight = encode_packed(self.model.model, input_ids, layout, self.attention, functions, recompute)
+        if not self.config.tie_word_embeddings:
+            weight = self.model.decoder.weight
+        return self.model.head(hidden.index_select(0, gather)), weight
 
     def loss(self, outputs: Mapping[str, Any], batch: Mapping[str, Any]) -> Tensor:  # pyright: ignore
         """The loss that ``forward`` computed."""

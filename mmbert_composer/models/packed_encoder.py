@@ -1,52 +1,67 @@
 """ModernBERT's encoder over a packed batch, with the parameters of a transformers model.
 
-Legend: T packed tokens, D width, N heads, H head width.
+Legend: T packed tokens, D width, N heads, H head width, V vocabulary.
 """
 
 from typing import cast
 
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 from transformers import ModernBertModel
 from transformers.models.modernbert.modeling_modernbert import ModernBertEncoderLayer
 
 from mmbert_composer.models.attention.packed_attention import packed_attention
 from mmbert_composer.models.attention.packed_layout import PackedLayout
-from mmbert_composer.models.rotary import rotary_tables, split_rotated
+from mmbert_composer.models.compile_layers import EAGER, LayerFunctions
+from mmbert_composer.models.rotary import rotary_tables
+from mmbert_composer.models.tied_embedding import tied_embedding
 
 
-def encode_packed(model: ModernBertModel, input_ids: Tensor, layout: PackedLayout, attention: str) -> Tensor:
-    """Final hidden states [T, D] of flat tokens: what ``model`` gives for each sequence alone.
+def encode_packed(
+    model: ModernBertModel,
+    input_ids: Tensor,
+    layout: PackedLayout,
+    attention: str,
+    functions: LayerFunctions = EAGER,
+    recompute: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Final hidden states [T, D] of flat tokens, what ``model`` gives for each sequence alone; and the embedding.
 
     Args:
         model: transformers' encoder; its modules hold parameters, dropouts and rotary frequencies.
         input_ids: int64 [T].
         layout: bounds of the sequences.
         attention: name of the backend.
+        functions: what a layer computes around its attention, eager or compiled.
+        recompute: keep a layer's input alone and compute the rest of it again in the backward pass.
+
+    Returns:
+        hidden [T, D] and the embedding weight [V, D], for a decoder tied to it: see ``tied_embedding``.
     """
-    hidden = model.embeddings(input_ids)
-    tables: dict[bool, tuple[Tensor, Tensor]] = {}
+    hidden, weight = tied_embedding(model.embeddings.tok_embeddings.weight, input_ids)
+    hidden = model.embeddings.drop(model.embeddings.norm(hidden))
+    tables: dict[float, tuple[Tensor, Tensor]] = {}
     for module in model.layers:
         layer = cast(ModernBertEncoderLayer, module)
-        is_local = layer.attn.local_attention != (-1, -1)
-        if is_local not in tables:  # one table for the global layers, one for the local ones
+        theta = layer.attn.rotary_emb.config.rope_theta
+        if theta not in tables:  # one table for the global layers, one for the local ones, or one for both
             inv_freq = cast(Tensor, layer.attn.rotary_emb.inv_freq)
-            tables[is_local] = rotary_tables(inv_freq, layout.positions, layer.attn.num_heads, hidden.dtype)
-        window = model.config.local_attention if is_local else None
-        hidden = hidden + _attend(layer, hidden, layout, tables[is_local], window, attention)
-        hidden = hidden + layer.mlp(layer.mlp_norm(hidden))
-    return model.final_norm(hidden)
+            tables[theta] = rotary_tables(inv_freq, layout.positions, layer.attn.num_heads, hidden.dtype)
+        window = None if layer.attn.local_attention == (-1, -1) else model.config.local_attention
+        arguments = layer, hidden, layout, tables[theta], window, attention, functions
+        hidden = cast(Tensor, checkpoint(_run, *arguments, use_reentrant=False)) if recompute else _run(*arguments)
+    return model.final_norm(hidden), weight
 
 
-def _attend(
+def _run(
     layer: ModernBertEncoderLayer,
     hidden: Tensor,
     layout: PackedLayout,
     tables: tuple[Tensor, Tensor],
     window: int | None,
     attention: str,
+    functions: LayerFunctions,
 ) -> Tensor:
-    attn = layer.attn
-    qkv = attn.Wqkv(layer.attn_norm(hidden)).view(-1, 3, attn.num_heads, attn.head_dim)
-    q, k, v = split_rotated(qkv, *tables)
-    out = packed_attention(q, k, v, layout.cu_seqlens, layout.max_seqlen, window, attention, layout)
-    return attn.out_drop(attn.Wo(out.flatten(1)))
+    q, k, v = functions.before_attention(layer, hidden, *tables)
+    attended = packed_attention(q, k, v, layout.cu_seqlens, layout.max_seqlen, window, attention, layout)
+    return functions.after_attention(layer, hidden, attended)

@@ -44,8 +44,12 @@ class _SplitRotated(torch.autograd.Function):
 
 
 def _turn(x: Tensor, cos: Tensor, sin: Tensor, out: Tensor) -> Tensor:
+    return torch.mul(x, cos, out=out).addcmul_(_swap(x), sin)
+
+
+def _swap(x: Tensor) -> Tensor:
     first, second = x.chunk(2, -1)
-    return torch.mul(x, cos, out=out).addcmul_(torch.cat([second, first], -1), sin)
+    return torch.cat([second, first], -1)
 
 
 def split_rotated(qkv: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -53,4 +57,7 @@ def split_rotated(qkv: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor
 
     Source: RoFormer (arXiv:2104.09864), in the half-split form of GPT-NeoX that transformers uses.
     """
+    if torch.compiler.is_compiling():  # the compiler fuses the plain form itself, forward and backward
+        q, k, v = qkv.unbind(1)
+        return q * cos + _swap(q) * sin, k * cos + _swap(k) * sin, v.contiguous()
     return cast(tuple[Tensor, Tensor, Tensor], _SplitRotated.apply(qkv, cos, sin))

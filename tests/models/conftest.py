@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from mmbert_composer.models.modernbert_config import build_config
+from mmbert_composer.models.modernbert_config import RUN_KEYS, build_config
 from mmbert_composer.models.modernbert_mlm import ModernBertMLM
 
 SPECIAL_IDS = {"pad": 0, "eos": 1, "bos": 2, "unk": 3, "mask": 4}
@@ -27,8 +27,9 @@ def make_model() -> Callable[..., ModernBertMLM]:
             "local_rope_theta": 10_000.0,
             "initializer_range": 0.1,
         }
+        how = {key: options.pop(key) for key in RUN_KEYS if key in options}
         config = build_config(shape | options, VOCAB, SPECIAL_IDS, max_len)
-        return ModernBertMLM(config, attention=attention, init_seed=seed)
+        return ModernBertMLM(config, attention=attention, init_seed=seed, **how)
 
     return make
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, linear
 
-from mmbert_composer.models.linear_cross_entropy import linear_cross_entropy
+from mmbert_composer.models.linear_cross_entropy import chunk_rows_for, linear_cross_entropy
 
 
 def inputs(rows: int, dtype: torch.dtype = torch.float32, scale: float = 1.0) -> list[torch.Tensor]:
@@ -74,3 +74,30 @@ def test_under_autocast_the_loss_stays_fp32():
     for ours, theirs in zip(gradients, torch.autograd.grad(expected, tensors), strict=True):
         assert ours.dtype == torch.float32
         torch.testing.assert_close(ours, theirs, atol=5e-3, rtol=5e-2)
+
+
+def test_z_loss_is_the_mean_squared_log_partition():
+    labels = torch.tensor([4, -100, 0, 7, 3])
+    tensors = inputs(5)
+    loss, row_loss, _ = linear_cross_entropy(*tensors, labels, 2, z_loss=0.1)
+    logits = linear(*tensors)
+    used = labels != -100
+    expected = cross_entropy(logits, labels) + 0.1 * logits.logsumexp(1)[used].square().mean()
+    torch.testing.assert_close(loss, expected, atol=1e-5, rtol=1e-5)
+    for ours, theirs in zip(torch.autograd.grad(loss, tensors), torch.autograd.grad(expected, tensors), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(row_loss, cross_entropy(linear(*tensors), labels, reduction="none").detach())
+
+
+@pytest.mark.parametrize(
+    ("rows", "vocab_size", "expected"),
+    [
+        (614, 256_000, 614),  # 600 MiB of logits: one chunk
+        (1_228, 256_000, 614),  # two equal ones, not 786 and 442
+        (5_000, 16_384, 625),  # as tall as helps, in equal chunks
+        (10, 1 << 30, 1),  # a row is the least there is
+        (0, 256_000, 1),
+    ],
+)
+def test_chunks_are_equal_and_fit_the_memory(rows: int, vocab_size: int, expected: int):
+    assert chunk_rows_for(rows, vocab_size) == expected

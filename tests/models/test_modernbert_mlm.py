@@ -234,5 +234,5 @@ def test_bad_options_are_refused(make_model: MakeModel):
     config = make_model().config
     with pytest.raises(UserError, match="attention='flash' is no backend"):
         ModernBertMLM(config, attention="flash")
-    with pytest.raises(UserError, match=r"model\.compile='yes' must be auto or false"):
+    with pytest.raises(UserError, match=r"model\.compile='yes' must be auto, true or false"):
         ModernBertMLM(config, compile="yes")  # pyright: ignore
