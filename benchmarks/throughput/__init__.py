@@ -1,0 +1,1 @@
+"""The parts of ``benchmarks.inference``: encoders from configs, documents, one setting of the figure."""
