@@ -279,6 +279,10 @@ def test_another_plan_in_the_folder_is_refused(settings, run, folder, capsys):
         ("model.hidden_sise=32", "model.hidden_sise"),
         ("optimizer.name=adm", "optimizer.name='adm'"),
         ("load_path=/nowhere", "load_as must say how to start"),
+        ("model.attention=flash_attn", "attention=flash_attn"),
+        ("model.attention=torch_flash", "attention=torch_flash"),
+        ("model.compile=maybe", "model.compile='maybe' must be auto, true or false"),
+        ("deterministic_mode=maybe", "deterministic_mode='maybe'"),
     ],
 )
 def test_bad_input_is_one_line_before_anything_is_written(settings, run, folder, capsys, override, message):

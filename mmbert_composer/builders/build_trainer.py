@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 from composer import Evaluator, Trainer
 from composer.core import Callback, Event, State
 from composer.utils import create_interval_scheduler, dist
@@ -29,12 +30,15 @@ from mmbert_composer.curriculum import Curriculum
 from mmbert_composer.data.annealed_dataset import AnnealedDataset
 from mmbert_composer.data.annealed_loader import AnnealedLoader
 from mmbert_composer.data.held_out_loader import HeldOutLoader
+from mmbert_composer.models.attention.packed_attention import check_backend
 from mmbert_composer.models.modernbert_config import RUN_KEYS, build_config
 from mmbert_composer.models.modernbert_mlm import ModernBertMLM
 from mmbert_composer.optim.build_optimizer import build_optimizer
 from mmbert_composer.runtime.restore_rng import RestoreRng
 
 log = logging.getLogger(__name__)
+
+_DTYPES = {"fp32": torch.float32, "amp_bf16": torch.bfloat16, "amp_fp16": torch.float16}
 
 
 def build_trainer(config: RunConfig, folder: Path, start: StartPoint, named: NamedParts) -> Trainer:
@@ -97,6 +101,7 @@ def build_trainer(config: RunConfig, folder: Path, start: StartPoint, named: Nam
         run_name=config.run_name or folder.name,
         seed=config.seed,
         precision=config.precision,
+        deterministic_mode=config.deterministic_mode,
         device_train_microbatch_size=micro_batch,
         accumulate_train_batch_on_tokens=True,
         dist_timeout=config.dist_timeout,
@@ -120,6 +125,10 @@ def build_model(config: RunConfig, dataset: AnnealedDataset, held_out_streams: l
     longest = max(phase.max_seq_len for phase in config.curriculum.phases)
     hf_config = build_config(config.model, manifest.vocab_size, manifest.special_ids, longest)
     how = {key: config.model[key] for key in RUN_KEYS if key in config.model}
+    if "attention" in how:  # said now, not in the first step
+        head_dim = hf_config.hidden_size // hf_config.num_attention_heads
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        check_backend(how["attention"], head_dim, _DTYPES[config.precision], device)
     return ModernBertMLM(hf_config, held_out_streams=held_out_streams, init_seed=config.seed, **how)
 
 

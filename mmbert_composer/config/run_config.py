@@ -69,6 +69,8 @@ class RunConfig:
     """How often held-out loss is measured, besides every phase's end: Composer time, or null for phases' ends alone."""
     seed: int = 17
     precision: str = "fp32"
+    deterministic_mode: bool = False
+    """On a GPU: the same numbers in every run on the same number of ranks, at some cost; on a CPU that is so anyway."""
     run_name: str | None = None
     save_folder: str | None = None
     save_interval: str = "1000ba"

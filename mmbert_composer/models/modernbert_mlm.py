@@ -62,7 +62,7 @@ class ModernBertMLM(ComposerModel):
         init_seed: int = 0,
     ) -> None:
         super().__init__()
-        check_backend(attention)
+        check_backend(attention, config.hidden_size // config.num_attention_heads)
         check_compile(compile)
         if attention_out_dropout is None:
             attention_out_dropout = getattr(config, "attention_out_dropout", 0.0)
