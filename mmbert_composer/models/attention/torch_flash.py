@@ -41,12 +41,13 @@ def torch_flash_attention(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout,
 
     Gradients are the same in every run where ``torch.use_deterministic_algorithms(True)`` is set.
     """
-    half = -1 if window is None else window // 2
+    half = None if window is None else window // 2
     # The kernels read rows of heads: only the last dimension has to be dense.
     q, k, v = (x if x.stride(-1) == 1 else x.contiguous() for x in (q, k, v))
     if _varlen_attn is not None:
         bounds, longest = layout.cu_seqlens, layout.max_seqlen
-        return _varlen_attn(q, k, v, bounds, bounds, longest, longest, window_size=(half, half))
+        sides = (-1, -1) if half is None else (half, half)
+        return _varlen_attn(q, k, v, bounds, bounds, longest, longest, window_size=sides)
     return torch.ops.aten._flash_attention_forward(  # pyright: ignore[reportCallIssue] (operators have no stubs)
         q,
         k,
