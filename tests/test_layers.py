@@ -16,7 +16,7 @@ NAME = "mmbert_composer"
 LAYERS = [
     {"errors", "model_size"},
     {"curriculum"},
-    {"data", "models", "optim", "checkpoints", "merging", "export", "runtime", "registry", "recipes"},
+    {"data", "models", "optim", "checkpoints", "merging", "export", "importing", "runtime", "registry", "recipes"},
     {"report"},
     {"callbacks"},
     {"config", "builders", "planning"},
@@ -35,6 +35,9 @@ LIGHT = {
     f"{NAME}.data.languages": {"torch", "streaming", "transformers", "tokenizers"},
     f"{NAME}.cli.prepare": {"torch", "streaming", "transformers", "tokenizers", "pyarrow"},
     f"{NAME}.cli.tokenizer": {"torch", "streaming", "transformers", "tokenizers", "pyarrow"},
+    f"{NAME}.cli.export": {"torch", "transformers", "huggingface_hub"},
+    f"{NAME}.export.check_request": {"torch", "transformers"},
+    f"{NAME}.importing.check_import": {"torch", "transformers", "tokenizers"},
     f"{NAME}.report": {"torch", "streaming", "transformers"},
 }
 """Module to what its import may not load."""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from mmbert_composer.cli import demo, export, init, merge, plan, prepare, registry, report, tokenizer
+from mmbert_composer.cli import demo, export, import_model, init, merge, plan, prepare, registry, report, tokenizer
 from mmbert_composer.errors import UserError
 from mmbert_composer.runtime.cpu_threads import wait_without_spinning
+from mmbert_composer.runtime.huge_pages import use_huge_pages
 
 app = typer.Typer(
     name="mmbert",
@@ -25,6 +26,7 @@ app.command("plan")(plan.plan)
 app.command("init")(init.init)
 app.command("merge")(merge.merge)
 app.command("export")(export.export)
+app.command("import")(import_model.import_model)
 app.command("report")(report.report)
 app.command("registry")(registry.registry)
 
@@ -34,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     wait_without_spinning()
+    use_huge_pages()
     command = typer.main.get_command(app)
     try:
         result = command.main(

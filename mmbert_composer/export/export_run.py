@@ -10,7 +10,7 @@ from mmbert_composer.checkpoints.read_checkpoint import Clock
 from mmbert_composer.export.atomic_folder import remove_partial
 from mmbert_composer.export.export_model import RECORD, Exported, export_model
 from mmbert_composer.export.model_source import ModelSource, newest_in, open_model
-from mmbert_composer.export.run_facts import run_facts
+from mmbert_composer.export.run_facts import origin_facts, run_facts
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,8 @@ def export_run(
 
 def export_source(source: ModelSource, out: str | Path, *, replace: bool = False) -> Exported:
     """Export an opened model; see ``export_run``."""
-    facts = None if source.run is None else run_facts(source.run, source.clock)
+    name = Path(out).name
+    facts = origin_facts(source.path, name) if source.run is None else run_facts(source.run, source.clock)
     record = export_record(source.path.name, source.clock)
     return export_model(source.weights(), source.files, out, facts=facts, record=record, replace=replace)
 

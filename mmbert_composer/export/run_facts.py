@@ -17,6 +17,7 @@ def run_facts(run: RunFolder, clock: Clock | None, *, merge: dict[str, Any] | No
     languages = last_event(run.path / "metrics.jsonl", "languages", batch)
     streams = {} if languages is None else languages.get("streams") or {}
     load_path = run.config.get("load_path")
+    origin = origin_facts(Path(str(load_path)), Path(str(load_path)).name) if load_path else ModelFacts(name="")
     return ModelFacts(
         name=str(run.config.get("run_name") or run.path.resolve().name),
         phases=run.phases_until(clock.token if clock else None),
@@ -24,9 +25,18 @@ def run_facts(run: RunFolder, clock: Clock | None, *, merge: dict[str, Any] | No
         tokens_real={name: entry["tokens_real"] for name, entry in streams.items() if entry["tokens_real"]},
         held_out=last_event(run.path / "metrics.jsonl", "eval", batch),
         merge=merge,
-        started_from=Path(str(load_path)).name if load_path else None,
+        started_from=origin.started_from or origin.name or None,
         licences=licence_notes(run),
     )
+
+
+def origin_facts(folder: Path, name: str) -> ModelFacts:
+    """Facts about a Hugging Face folder: what ``import.json`` says of an imported one, else the ``name`` alone."""
+    file = folder / "import.json"
+    if not file.is_file():
+        return ModelFacts(name=name)
+    record = json.loads(file.read_text(encoding="utf-8"))
+    return ModelFacts(name=name, started_from=record["source"], licence=record["licence"])
 
 
 def licence_notes(run: RunFolder) -> dict[str, tuple[str, ...]]:
