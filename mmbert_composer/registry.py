@@ -41,6 +41,7 @@ _OURS: dict[str, list[Entry]] = {
         Entry("huggingface_export", f"{_CALLBACKS}.huggingface_export:HuggingFaceExport", "write hf/ at the end"),
         Entry("language_monitor", f"{_CALLBACKS}.language_monitor:LanguageMonitor", "tokens and losses by language"),
         Entry("packing_monitor", f"{_CALLBACKS}.packing_monitor:PackingMonitor", "fill and sequence lengths"),
+        Entry("speed_report", f"{_CALLBACKS}.speed_report:SpeedReport", "tokens a second, MFU, memory"),
         Entry("sample_log", f"{_CALLBACKS}.sample_log:SampleLog", "which blocks were trained on (audit)"),
         Entry("speed_monitor", "composer.callbacks:SpeedMonitor", "Composer: throughput"),
         Entry("memory_monitor", "composer.callbacks:MemoryMonitor", "Composer: accelerator memory"),

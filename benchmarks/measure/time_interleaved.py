@@ -55,6 +55,8 @@ def time_interleaved(
                 units = call(number if number >= 0 else number + warm_up)
                 _wait_for_device()
                 passed = time.perf_counter() - start
+                if passed > 1:  # somebody waits and wants to see that it goes on
+                    print(f"round {number + 1} of {rounds}: {name} {passed:.2f} s", file=sys.stderr, flush=True)
                 if number >= 0:
                     seconds[name].append(passed / (1.0 if units is None else units))
     finally:

@@ -14,8 +14,8 @@ from mmbert_composer.optim.token_schedule import TokenSchedule
 SCHEDULERS = ("language_annealing", "mask_ratio", "context_extension", "batch_size_warmup")
 """Installed by ``curriculum:``; naming one under ``callbacks:`` sets its options."""
 
-MONITORS = ("language_monitor", "packing_monitor")
-"""Installed in every run: the report is made from them."""
+MONITORS = ("language_monitor", "packing_monitor", "speed_report")
+"""Installed in every run: metrics.jsonl and the report are made from them."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from mmbert_composer.callbacks.mask_ratio import MaskRatio
 from mmbert_composer.callbacks.metrics_log import MetricsLog
 from mmbert_composer.callbacks.packing_monitor import PackingMonitor
 from mmbert_composer.callbacks.sample_log import SampleLog
+from mmbert_composer.callbacks.speed_report import SpeedReport
 
 __all__ = [
     "BatchSizeWarmup",
@@ -24,4 +25,5 @@ __all__ = [
     "MetricsLog",
     "PackingMonitor",
     "SampleLog",
+    "SpeedReport",
 ]

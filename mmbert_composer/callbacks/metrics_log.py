@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, cast
@@ -26,8 +25,9 @@ class MetricsLog(LoggerDestination):
     A step's line: ``batch`` (its number, from 1), ``token`` (the clock at its first token: slots, padding
     included, summed over ranks), ``tokens_real`` (real tokens trained on up to its end), ``phase``, ``loss``
     (mean over the global batch's masked tokens, nats), ``masked_accuracy``, ``lr``, ``mask_ratio``, ``tau``
-    (source to tau), ``max_seq_len``, ``rope_theta``, ``batch_size`` (blocks), ``grad_norm``,
-    ``tokens_per_second`` (slots over all ranks, evaluations left out) and the keys of packing_monitor.
+    (source to tau), ``max_seq_len``, ``rope_theta``, ``batch_size`` (blocks), ``grad_norm``, what speed_report
+    measured (``tokens_per_second`` (slots), ``tokens_real_per_second``, ``padding``, ``tflops_per_device``, ``mfu``
+    (null where the device's peak is not known), ``memory_gb``, ``memory_reserved_gb``) and the keys of packing_monitor.
     Scheduled values are those the callbacks applied. ``line_every`` (``50ba``) also logs a line for people.
 
     An evaluation's line: ``{"event": "eval", "batch", "token", "phase", "loss", "accuracy", "streams":
@@ -47,7 +47,6 @@ class MetricsLog(LoggerDestination):
         self._step: dict[str, Any] = {}
         self._correct = 0.0
         self._masked = 0
-        self._started = 0.0
 
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
         self._pending.update(metrics)
@@ -57,7 +56,6 @@ class MetricsLog(LoggerDestination):
             self._write({"event": "resume", "batch": int(state.timestamp.batch)})
 
     def before_dataloader(self, state: State, logger: Logger) -> None:
-        self._started = time.perf_counter()
         self._correct, self._masked = 0.0, 0
 
     def after_forward(self, state: State, logger: Logger) -> None:
@@ -103,8 +101,6 @@ class MetricsLog(LoggerDestination):
             "tau": {source: self._tau[source] for source in self.curriculum.phase_at(step["token"]).mixture}
             if self._tau
             else {},
-            "tokens_per_second": (state.timestamp.token.value - step["token"])
-            / max(1e-9, time.perf_counter() - self._started),
             "masked_accuracy": correct / max(1.0, masked),
         }
         for key in ("mask_ratio", "max_seq_len", "batch_size"):
@@ -113,17 +109,19 @@ class MetricsLog(LoggerDestination):
         if "curriculum/rope_theta_global" in pending:
             theta = (pending["curriculum/rope_theta_global"], pending["curriculum/rope_theta_local"])
             row["rope_theta"] = theta[0] if theta[0] == theta[1] else {"global": theta[0], "local": theta[1]}
+        speed = {key.removeprefix("speed/"): value for key, value in pending.items() if key.startswith("speed/")}
+        row.update({"mfu": None} | speed if speed else {})
         row.update({key: value for key, value in pending.items() if key.startswith("packing/")})
         self._write(row)
         if self._line_due is not None and dist.get_global_rank() == 0 and self._line_due(state, Event.BATCH_END):
             log.info(
-                "step %d, %s of %s tokens, phase %s: loss %.3f, %.0f tokens/s",
+                "step %d, %s of %s tokens, phase %s: loss %.3f%s",
                 batch,
                 format_tokens(state.timestamp.token.value),
                 format_tokens(self.curriculum.total_tok),
                 row["phase"],
                 row["loss"],
-                row["tokens_per_second"],
+                _speed(row),
             )
         languages = _by_stream(pending, ("blocks", "tokens_real"))
         if languages:
@@ -173,6 +171,15 @@ class MetricsLog(LoggerDestination):
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _speed(row: Mapping[str, Any]) -> str:
+    """``, 12,340 tokens/s (2.1 % padding), MFU 41 %, 12.3 GB`` of a step's line, or nothing without speed_report."""
+    if "tokens_per_second" not in row:
+        return ""
+    mfu = "" if row["mfu"] is None else f", MFU {row['mfu']:.0%}"
+    speed, padding, memory = row["tokens_per_second"], row["padding"], row["memory_gb"]
+    return f", {speed:,.0f} tokens/s ({padding:.1%} padding){mfu}, {memory:.1f} GB"
 
 
 def _mean(results: Mapping[str, tuple[float, int]]) -> tuple[float, int]:

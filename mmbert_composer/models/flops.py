@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True)
@@ -67,3 +67,15 @@ def attended_pairs(lengths: ArrayLike, window: int | None) -> int:
         return pairs
     beyond = np.maximum(lengths - window // 2 - 1, 0)
     return pairs - int((beyond * (beyond + 1)).sum())
+
+
+def real_lengths(batch: Mapping[str, Any], pad_id: int) -> NDArray[np.int64]:
+    """Lengths of a packed batch's sequences that are not padding, from ``input_ids`` and ``cu_seqlens``.
+
+    Padding lies in sequences of its own, and no other begins with the padding token: a sequence's first token is never
+    masked. Empty sequences (repeated ends) are left out. On a GPU this waits for the batch.
+    """
+    bounds = batch["cu_seqlens"]
+    starts, lengths = bounds[:-1], bounds.diff()
+    starts, lengths = starts[lengths > 0], lengths[lengths > 0]
+    return lengths[batch["input_ids"][starts] != pad_id].cpu().numpy().astype(np.int64)

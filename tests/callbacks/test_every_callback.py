@@ -32,6 +32,13 @@ KEYS = {
         "packing/mean_seq_len",
         "packing/masked_tokens",
     ],
+    "speed_report": [
+        "speed/tokens_per_second",
+        "speed/tokens_real_per_second",
+        "speed/padding",
+        "speed/tflops_per_device",
+        "speed/memory_gb",
+    ],
     "checkpoint_merging": ["merge/models", "merge/seconds", "merge/max_logit_difference"],
     "huggingface_export": ["export/seconds", "export/max_logit_difference"],
     "sample_log": [],
