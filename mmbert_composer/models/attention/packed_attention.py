@@ -38,6 +38,8 @@ def packed_attention(
     Raises:
         UserError: bounds that do not fit the tokens, an unknown backend, or one that cannot run here.
     """
+    # Queries rotated in float32 would make `auto` pass over the flash kernels under autocast.
+    assert q.dtype == k.dtype == v.dtype, f"q, k and v are {q.dtype}, {k.dtype} and {v.dtype}"
     if layout is None:
         layout = PackedLayout(cu_seqlens, max_seqlen, q.shape[0], device=q.device)
     name = choose_backend(backend, q.shape[-1], q.dtype, q.device)

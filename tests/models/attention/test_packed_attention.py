@@ -240,3 +240,9 @@ def test_bounds_that_do_not_fit_are_refused(cu_seqlens: list[int], max_seqlen: i
 def test_a_backend_that_cannot_run_is_refused(backend: str, message: str):
     with pytest.raises(UserError, match=message):
         packed_attention(*random_qkv(2), bounds([2]), 2, None, backend)
+
+
+def test_queries_keys_and_values_are_of_one_dtype():
+    q, k, v = random_qkv(2)
+    with pytest.raises(AssertionError, match=r"torch.float32, torch.float32 and torch.bfloat16"):
+        packed_attention(q, k, v.bfloat16(), bounds([2]), 2, None)
