@@ -30,14 +30,13 @@ class CheckpointMerging(Callback):
     there already, of the same checkpoints with the same settings, is left alone.
 
     Args:
-        method: ``linear`` (plain mean), ``ema`` (newer ones weigh more) or ``ties`` (mean of trimmed differences from a
-            base, where the models agree in sign).
+        method: ``linear`` (weighted mean), ``ema`` (newer ones weigh more), ``ties`` (mean of trimmed differences from
+            a base, where the models agree in sign), ``task_arithmetic`` (sum of differences) or ``slerp`` (two models).
         last: how many of the newest checkpoints to merge; they are pinned against pruning.
-        density: of ``ties``: share of each difference that is kept, in (0, 1].
-        lam: of ``ties``: scale of the merged difference, lambda in the paper.
-        base: of ``ties``: checkpoint, run folder or Hugging Face folder. Default: the checkpoint that the last phase
-            started from; in a run of one phase what its ``load_path`` names.
-        decay: of ``ema``: weight of a checkpoint relative to the next newer one, in (0, 1).
+        weights, normalize, decay, density, trim, lam, t: numbers of the method, see MergeMethod; None is its default.
+        base: of ``ties`` and ``task_arithmetic``: checkpoint, run folder or Hugging Face folder. Default: the
+            checkpoint that the last phase started from; in a run of one phase what its ``load_path`` names.
+        explain: write ``explain.json`` and ``explain.png`` too: what the merge did to each group of parameters.
         at: ``fit_end``, or ``never`` to pin the checkpoints alone and merge later (``mmbert merge RUN``).
         run_folder: where checkpoints are and ``merged/`` goes. Default: the Trainer's ``save_folder``.
         tokenizer: folder of the tokenizer, for runs whose folder holds none. Default: that of the training data.
@@ -53,20 +52,35 @@ class CheckpointMerging(Callback):
 
     def __init__(
         self,
-        method: Literal["linear", "ema", "ties"] = "linear",
+        method: str = MergeMethod.method,
         last: int = RunMerge.last,
-        density: float = MergeMethod.density,
-        lam: float = MergeMethod.lam,
+        weights: Sequence[float] | None = None,
+        normalize: bool | None = None,
+        decay: float | None = None,
+        density: float | None = None,
+        trim: str | None = None,
+        lam: float | None = None,
+        t: float | None = None,
         base: str | None = None,
-        decay: float = MergeMethod.decay,
+        explain: bool = False,
         at: Literal["fit_end", "never"] = "fit_end",
         run_folder: str | Path | None = None,
         tokenizer: str | Path | None = None,
     ) -> None:
         if at not in ("fit_end", "never"):
             raise UserError(f"checkpoint_merging: at={at!r} must be fit_end or never")
-        merge_method = MergeMethod(method, decay=decay, density=density, lam=lam)
-        self.settings = RunMerge(merge_method, last=last, base=None if base is None else str(base))
+        merge_method = MergeMethod(
+            method,
+            weights=None if weights is None else tuple(weights),
+            normalize=normalize,
+            decay=decay,
+            density=density,
+            trim=trim,
+            lam=lam,
+            t=t,
+        )
+        base = None if base is None else str(base)
+        self.settings = RunMerge(merge_method, last=last, base=base, explain=explain)
         self.at = at
         self.run_folder = run_folder
         self.tokenizer = tokenizer

@@ -13,7 +13,9 @@ from mmbert_composer.checkpoints.list_checkpoints import newest_checkpoint
 from mmbert_composer.checkpoints.run_folder import RunFolder
 from mmbert_composer.export.atomic_folder import remove_partial
 from mmbert_composer.export.model_source import open_model
-from mmbert_composer.merging.merge_models import RECORD, Merged, check_sources, merge_sources, short_name
+from mmbert_composer.merging.check_sources import check_sources
+from mmbert_composer.merging.explain_merge import EXPLANATION
+from mmbert_composer.merging.merge_models import RECORD, Merged, merge_sources, short_name
 from mmbert_composer.merging.run_merge import RunMerge, base_path, merged_files
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,8 @@ def merge_run(run_folder: str | Path, settings: RunMerge, *, out: str | Path | N
     check_sources(sources, origin)
     if len({source.files.rope_theta for source in sources}) > 1:
         log.warning("merge: the checkpoints span a change of RoPE theta; the result keeps the newest's")
+    if settings.method.row.most is not None or settings.method.weights is not None:
+        settings.method.check_count(len(models))
     merged = merge_sources(
         sources,
         out,
@@ -45,7 +49,9 @@ def merge_run(run_folder: str | Path, settings: RunMerge, *, out: str | Path | N
         origin=origin,
         run=run,
         settings=asked,
+        doubt_base=settings.base is not None,
         replace_earlier=True,
+        explain=settings.explain,
     )
     log.info("merged %s by %s into %s", ", ".join(path.name for path in models), settings.method.method, out)
     return merged
@@ -57,7 +63,7 @@ def _is_done(run: RunFolder, out: Path, settings: RunMerge, asked: dict[str, Any
     if not file.is_file():
         return False
     record = json.loads(file.read_text(encoding="utf-8"))
-    if record["settings"] != asked:
+    if record["settings"] != asked or (settings.explain and not (out / EXPLANATION).is_file()):
         return False
     newest = newest_checkpoint(run.path)
     return bool(settings.models) or newest is None or record["inputs"][-1]["name"] == short_name(newest.path, run)

@@ -2,34 +2,31 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mmbert_composer.checkpoints.run_folder import RunFolder
-from mmbert_composer.curriculum.phase import RopeTheta
-from mmbert_composer.data.tokenizer_files import tokenizer_hash
-from mmbert_composer.errors import UserError
+from mmbert_composer.data.atomic_write import write_json
 from mmbert_composer.export.export_model import Exported, ModelFiles, export_model
 from mmbert_composer.export.model_card import ModelFacts
 from mmbert_composer.export.model_source import ModelSource, open_model
 from mmbert_composer.export.run_facts import run_facts
+from mmbert_composer.merging.check_merge import check_merge
+from mmbert_composer.merging.check_sources import check_sources, check_thetas
+from mmbert_composer.merging.common_ancestor import doubts_about_base
+from mmbert_composer.merging.explain_merge import EXPLANATION, explain_merge
+from mmbert_composer.merging.explain_plot import explain_plot
+from mmbert_composer.merging.find_thresholds import Trimming
 from mmbert_composer.merging.merge_method import MergeMethod
-from mmbert_composer.merging.merge_weights import NamedWeights, merge_weights, read_weights
+from mmbert_composer.merging.scan_models import Scan, scan_models
+from mmbert_composer.merging.stored_model import StoredModel, check_alike, open_stored_model
+from mmbert_composer.merging.write_merge import write_merge
 
 log = logging.getLogger(__name__)
 
 RECORD = "merge.json"
-
-# What decides how weights are used and does not show in their shapes.
-_SAME = (
-    "num_attention_heads",
-    "num_hidden_layers",
-    "global_attn_every_n_layers",
-    "local_attention",
-    "hidden_activation",
-    "norm_eps",
-)
 
 
 @dataclass(frozen=True)
@@ -41,35 +38,38 @@ class Merged:
 
 
 def merge_models(
-    models: Sequence[str | Path], out: str | Path, method: MergeMethod, *, base: str | Path | None = None
+    models: Sequence[str | Path],
+    out: str | Path,
+    method: MergeMethod,
+    *,
+    base: str | Path | None = None,
+    explain: bool = False,
 ) -> Merged:
     """Merge ``models`` (Hugging Face folders, checkpoints, run folders; mixed) into the new folder ``out``.
 
-    Writes what an export writes (weights, config, tokenizer, card, checked by logits) and ``merge.json``. Checkpoints
-    of one folder are put in the order of their steps for ema; other lists are taken as given, oldest first.
+    Writes what an export writes (weights, config, tokenizer, card, checked by logits) and ``merge.json``; with
+    ``explain`` also ``explain.json`` and ``explain.png``. Checkpoints of one folder are put in the order of their steps
+    for ema; other lists are taken as given, oldest first.
 
     Raises:
-        UserError: an existing output, fewer than two models (ties: one), models that do not belong together (names,
-            shapes, architecture, rotary bases, tokenizers), NaN in one.
+        UserError: what ``check_merge`` refuses; models that do not belong together (names, shapes, architecture,
+            rotary bases, tokenizers); NaN in one.
     """
     out = Path(out)
-    if out.exists():
-        raise UserError(f"{out}: exists already; choose another output folder or remove it")
-    if len(models) < (1 if method.needs_base else 2):
-        raise UserError(f"merge: {len(models)} model given; method={method.method} needs two or more")
-    if base is not None and not method.needs_base:
-        raise UserError(f"merge: a base is for method=ties; {method.method} averages the models themselves")
-    method.check_count(len(models))
-    sources = _by_step([open_model(path) for path in models])
+    check_merge(models, out, method, base)
+    sources = [open_model(path) for path in models]
+    if method.row.ordered:
+        sources = _by_step(sources)
     origin = None if base is None else open_model(base)
     check_sources(sources, origin)
-    thetas = {source.files.rope_theta for source in sources}
-    if len(thetas) > 1:
-        shown = "; ".join(f"{source.path}: {_shown(source.files.rope_theta)}" for source in sources)
-        raise UserError(
-            f"merge: the models were trained with different RoPE theta ({shown}); merge models of one phase"
-        )
-    return merge_sources(sources, out, method, origin=origin)
+    check_thetas(sources)
+    settings = {
+        "method": method.method,
+        "parameters": method.parameters(),
+        "models": [str(model) for model in models],
+        "base": None if base is None else str(base),
+    }
+    return merge_sources(sources, out, method, origin=origin, settings=settings, explain=explain)
 
 
 def merge_sources(
@@ -78,56 +78,68 @@ def merge_sources(
     method: MergeMethod,
     *,
     origin: ModelSource | None,
+    settings: Mapping[str, Any],
     run: RunFolder | None = None,
-    settings: Mapping[str, Any] | None = None,
+    doubt_base: bool = True,
     replace_earlier: bool = False,
+    explain: bool = False,
 ) -> Merged:
     """Merge opened ``sources`` with base ``origin`` into ``out``, under the config and tokenizer of the last.
 
-    ``run``: the run folder that all come from, for the card and for short names in merge.json. ``settings``: what
-    was asked for, recorded to recognise this merge later.
+    ``settings``: what was asked for, recorded to recognise this merge later. ``run``: the run folder that all come
+    from, for the card and for short names in merge.json. ``doubt_base``: False where it is known to be their ancestor.
     """
-    named = [read_weights(str(source.path), source.weights()) for source in sources]
-    named_origin = None if origin is None else read_weights(str(origin.path), origin.weights())
-    if len({model.hash for model in named}) < len(named):
-        log.warning("merge: some of the models hold the same weights: %s", [model.name for model in named])
-    merged = merge_weights(named, method, named_origin)
-    record = {
-        "format": 1,
-        "method": method.method,
-        "parameters": method.parameters(),
-        "inputs": [_entry(source, model, run) for source, model in zip(sources, named, strict=True)],
-        "base": None if origin is None or named_origin is None else _entry(origin, named_origin, run),
-        "settings": dict(settings or {}),
-    }
-    facts = ModelFacts(name=out.name, merge=record)
-    if run is not None:
-        facts = replace(run_facts(run, sources[-1].clock, merge=record), name=f"{run.path.resolve().name}, merged")
-    exported = export_model(
-        merged,
-        _files(sources),
-        out,
-        facts=facts,
-        record={"source": RECORD},
-        extra={RECORD: record},
-        replace=replace_earlier,
-    )
+    with ExitStack() as files:
+        models = [open_stored_model(source.path, files) for source in sources]
+        base = None if origin is None else open_stored_model(origin.path, files)
+        check_alike([*models, *([base] if base else [])])
+        log.info("merging %d models of %.0fM parameters", len(models), models[0].size / 1e6)
+        trimming = None
+        if method.density is not None and method.density < 1:
+            trimming = Trimming(method.density, whole_model=method.trim == "model")
+        all_products = method.needs_base or method.row.needs_products
+        scan = scan_models(models, base, trimming, all_products=all_products)
+        _warn(models, base, scan, doubt_base=doubt_base)
+        record = {
+            "format": 1,
+            "method": method.method,
+            "parameters": method.parameters(),
+            "inputs": [_entry(source, weights, run) for source, weights in zip(sources, scan.hashes, strict=False)],
+            "base": None if origin is None else _entry(origin, scan.hashes[-1], run),
+            "settings": dict(settings),
+        }
+
+        def write(file: Path) -> None:
+            facts = write_merge(models, base, method, scan, file, explain=explain)
+            if explain:
+                names = [short_name(source.path, run) for source in sources]
+                of_base = None if origin is None else short_name(origin.path, run)
+                content = explain_merge(names, of_base, scan, facts)
+                write_json(file.parent / EXPLANATION, content)
+                explain_plot(content, (file.parent / EXPLANATION).with_suffix(".png"))
+
+        facts = ModelFacts(name=out.name, merge=record)
+        if run is not None:
+            facts = replace(run_facts(run, sources[-1].clock, merge=record), name=f"{run.path.resolve().name}, merged")
+        exported = export_model(
+            write,
+            _files(sources),
+            out,
+            facts=facts,
+            record={"source": RECORD},
+            extra={RECORD: record},
+            replace=replace_earlier,
+        )
     return Merged(exported, record)
 
 
-def check_sources(sources: Sequence[ModelSource], origin: ModelSource | None) -> None:
-    """Raise a UserError naming every difference in architecture or tokenizer that shapes do not show."""
-    first = sources[0]
-    faults = []
-    for source in [*sources[1:], *([origin] if origin else [])]:
-        for key in _SAME:
-            ours, theirs = first.files.config.get(key), source.files.config.get(key)
-            if ours is not None and theirs is not None and ours != theirs:
-                faults.append(f"{key} is {ours} in {first.path} and {theirs} in {source.path}")
-        if tokenizer_hash(source.files.tokenizer) != tokenizer_hash(first.files.tokenizer):
-            faults.append(f"{first.path} and {source.path} have different tokenizers")
-    if faults:
-        raise UserError(f"merge: the models do not belong together: {'; '.join(faults)}")
+def _warn(models: Sequence[StoredModel], base: StoredModel | None, scan: Scan, *, doubt_base: bool) -> None:
+    names = [model.name for model in models]
+    if len(set(scan.hashes[: len(models)])) < len(models):
+        log.warning("merge: some of the models hold the same weights: %s", names)
+    if base is not None and doubt_base:
+        for doubt in doubts_about_base(names, base.name, scan.products, scan.base_squares):
+            log.warning("merge: %s; is this the model that the others were trained from?", doubt)
 
 
 def _by_step(sources: list[ModelSource]) -> list[ModelSource]:
@@ -142,8 +154,8 @@ def _files(sources: Sequence[ModelSource]) -> ModelFiles:
     return replace(last, max_seq_len=longest)
 
 
-def _entry(source: ModelSource, weights: NamedWeights, run: RunFolder | None) -> dict[str, Any]:
-    entry: dict[str, Any] = {"name": short_name(source.path, run), "hash": f"xxh3-128:{weights.hash}"}
+def _entry(source: ModelSource, weights: str, run: RunFolder | None) -> dict[str, Any]:
+    entry: dict[str, Any] = {"name": short_name(source.path, run), "hash": f"xxh3-128:{weights}"}
     if source.clock is not None:
         entry |= {"batch": source.clock.batch, "token": source.clock.token}
     return entry
@@ -154,7 +166,3 @@ def short_name(path: Path, run: RunFolder | None) -> str:
     if run is not None and path.resolve().is_relative_to(run.path.resolve()):
         return path.resolve().relative_to(run.path.resolve()).as_posix()
     return str(path)
-
-
-def _shown(theta: RopeTheta) -> str:
-    return f"global {theta.global_theta:,.0f}, local {theta.local_theta:,.0f}"

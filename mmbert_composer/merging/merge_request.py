@@ -1,6 +1,6 @@
-"""A merge as a user asks for it, in a YAML file or on the command line."""
+"""A merge as a user asks for it, in a YAML file or on the command line; checked without importing anything heavy."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -9,20 +9,24 @@ from typing import Any
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
-from mmbert_composer.checkpoints.list_checkpoints import named_checkpoints
+from mmbert_composer.data.manifest import load_manifest
 from mmbert_composer.errors import UserError
-from mmbert_composer.merging.finish_run import merge_run
-from mmbert_composer.merging.merge_method import MergeMethod
-from mmbert_composer.merging.merge_models import Merged, merge_models
-from mmbert_composer.merging.run_merge import RunMerge
+from mmbert_composer.export.atomic_folder import refuse_existing
+from mmbert_composer.merging.check_merge import check_merge
+from mmbert_composer.merging.merge_method import OPTIONS, MergeMethod, option_key
 
-_METHOD_KEYS = ("method", "weights", "decay", "density", "lambda")
-_KEYS = (*_METHOD_KEYS, "models", "run", "base", "out", "last")
+_OPTION_KEYS = {option_key(name): name for name in OPTIONS}
+_PATHS = ("run", "base", "out", "held_out")
+_KEYS = ("method", *_OPTION_KEYS, "models", *_PATHS, "last", "explain")
 
 
 @dataclass(frozen=True)
 class MergeRequest:
-    """What to merge: a list of ``models`` into ``out``, or the ``last`` checkpoints of the run folder ``run``."""
+    """What to merge: a list of ``models`` into ``out``, or the ``last`` checkpoints of the run folder ``run``.
+
+    ``explain``: write what the merge did, too. ``held_out``: a folder of prepared data, on whose held-out text the
+    models and the merge are measured.
+    """
 
     method: MergeMethod
     models: tuple[Path, ...] = ()
@@ -30,35 +34,51 @@ class MergeRequest:
     base: Path | None = None
     out: Path | None = None
     last: int | None = None
+    explain: bool = False
+    held_out: Path | None = None
 
     @staticmethod
     def of(keys: Mapping[str, Any], where: str, folder: Path = Path()) -> "MergeRequest":
-        """The request in ``keys``; ``where`` names it in errors, relative paths start at ``folder``."""
+        """The request in ``keys``; ``where`` names it in errors, relative paths start at ``folder``.
+
+        Raises UserError for whatever can be known to be wrong before models are looked into.
+        """
         for key in keys:
             if key not in _KEYS:
                 near = get_close_matches(str(key), _KEYS, n=1)
                 hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(_KEYS)}"
                 raise UserError(f"{where}: {key} is no key of a merge: {hint}")
-        numbers = {"lam" if key == "lambda" else key: keys[key] for key in _METHOD_KEYS if key in keys}
-        if "weights" in numbers:
-            numbers["weights"] = tuple(float(weight) for weight in numbers["weights"])
-        for key in ("decay", "density", "lam"):
-            if key in numbers and not isinstance(numbers[key], int | float):
-                raise UserError(f"{where}: {key}={numbers[key]!r} must be a number")
-        models = tuple(folder / Path(model) for model in keys.get("models", ()))
-        run = folder / Path(keys["run"]) if "run" in keys else None
-        if run is None and len(models) == 1 and named_checkpoints(models[0]):
-            run, models = models[0], ()
-        if (run is None) == (not models):
+        options = {name: keys[key] for key, name in _OPTION_KEYS.items() if key in keys}
+        if isinstance(options.get("weights"), list):
+            options["weights"] = tuple(options["weights"])
+        method = MergeMethod(keys.get("method", MergeMethod.method), **options)
+        paths = {key: folder / Path(str(keys[key])) for key in _PATHS if keys.get(key) is not None}
+        models = tuple(folder / Path(str(model)) for model in _list(keys.get("models", ()), where))
+        if "run" not in paths and len(models) == 1 and _is_run(models[0]):
+            paths["run"], models = models[0], ()
+        if ("run" in paths) == bool(models):
             raise UserError(f"{where}: give either models, or one run folder")
-        if run is None and "last" in keys:
+        explain = keys.get("explain", False)
+        if not isinstance(explain, bool):
+            raise UserError(f"{where}: explain={explain!r} must be true or false")
+        request = MergeRequest(method, models, last=keys.get("last"), explain=explain, **paths)
+        request._check(where)
+        return request
+
+    def _check(self, where: str) -> None:
+        if self.held_out is not None:
+            load_manifest(self.held_out)
+        if self.run is not None:
+            if self.out is not None:
+                refuse_existing(self.out)
+            return
+        if self.last is not None:
             raise UserError(
-                f"{where}: last counts the checkpoints of one run folder; here {len(models)} models are given"
+                f"{where}: last counts the checkpoints of one run folder; here {len(self.models)} models are given"
             )
-        if run is None and "out" not in keys:
+        if self.out is None:
             raise UserError(f"{where}: out is missing; name the folder to write")
-        paths = {key: folder / Path(keys[key]) for key in ("base", "out") if keys.get(key) is not None}
-        return MergeRequest(MergeMethod(**numbers), models, run, last=keys.get("last"), **paths)
+        check_merge(self.models, self.out, self.method, self.base)
 
 
 def read_merge_yaml(file: Path) -> MergeRequest:
@@ -74,13 +94,12 @@ def read_merge_yaml(file: Path) -> MergeRequest:
     return MergeRequest.of({str(key): value for key, value in keys.items()}, str(file), file.parent)
 
 
-def run_request(request: MergeRequest) -> Merged | None:
-    """Merge as asked; None if a run's merge is there already."""
-    if request.run is None:
-        assert request.out is not None, "a list of models has an output"
-        return merge_models(request.models, request.out, request.method, base=request.base)
-    if request.out is not None and request.out.exists():
-        raise UserError(f"{request.out}: exists already; choose another output folder or remove it")
-    last = RunMerge.last if request.last is None else request.last
-    base = None if request.base is None else str(request.base)
-    return merge_run(request.run, RunMerge(request.method, last=last, base=base), out=request.out)
+def _list(value: Any, where: str) -> Sequence[Any]:
+    if not isinstance(value, list | tuple):
+        raise UserError(f"{where}: models={value!r} must be a list of paths")
+    return value
+
+
+def _is_run(path: Path) -> bool:
+    """Whether a folder holds checkpoints; what the files hold is not looked at."""
+    return any(path.glob("ep*-rank0.pt")) or any((path / "checkpoints").glob("ep*-rank0.pt"))

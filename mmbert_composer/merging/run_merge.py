@@ -21,20 +21,24 @@ class RunMerge:
     """Which checkpoints of a run to merge, and how.
 
     ``last``: how many of the newest checkpoints. ``models``: an explicit list instead, names in the run folder or
-    paths. ``base`` (ties): a checkpoint, run folder or Hugging Face folder; None is the checkpoint that the last phase
-    started from, in a run of one phase what its ``load_path`` names.
+    paths. ``base`` (of methods that need one): a checkpoint, run folder or Hugging Face folder; None is the checkpoint
+    that the last phase started from, in a run of one phase what its ``load_path`` names. ``explain``: write what the
+    merge did to each group of parameters, too.
     """
 
     method: MergeMethod = field(default_factory=MergeMethod)
     last: int = 3
     models: tuple[str, ...] = ()
     base: str | None = None
+    explain: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.last, bool) or not isinstance(self.last, int) or self.last < 1:
             raise UserError(f"merge: last={self.last!r} must be a whole number of checkpoints, at least 1")
-        if self.base is not None and not self.method.needs_base:
-            raise UserError(f"merge: base is for method=ties, not {self.method.method}")
+        if self.base is not None:
+            self.method.check_base(self.base)
+        # Fewer than a method needs may still be there in the end; more than it takes, or than it has weights for, not.
+        self.method.check_count(max(len(self.models) or self.last, self.method.row.least))
 
     def request(self) -> dict[str, Any]:
         """What was asked for, as plain values: recorded in merge.json to recognise the merge later."""
@@ -55,7 +59,7 @@ def last_phase_start(run: RunFolder) -> int | None:
 def check_base(run: RunFolder, settings: RunMerge) -> None:
     """Raise a UserError now if the merge at the end will have no base; needs no checkpoint to exist yet."""
     if settings.method.needs_base and settings.base is None and last_phase_start(run) is None:
-        _loaded_base(run)
+        _loaded_base(run, settings)
 
 
 def base_path(run: RunFolder, settings: RunMerge) -> Path | None:
@@ -67,12 +71,12 @@ def base_path(run: RunFolder, settings: RunMerge) -> Path | None:
         return inside if inside.exists() else Path(settings.base)
     start = last_phase_start(run)
     if start is None:
-        return _loaded_base(run)
+        return _loaded_base(run, settings)
     file = checkpoint_at(named_checkpoints(run.path), start)
     if file is None:
         raise UserError(
             f"{run.path}: no checkpoint at {start} tokens, where phase {run.phases[-1].name!r} starts; name the base "
-            "of the ties merge (base: FILE)"
+            "of the merge (base: FILE)"
         )
     return file
 
@@ -109,12 +113,12 @@ def checkpoint_at(files: Sequence[CheckpointFile], token: int) -> Path | None:
     return None
 
 
-def _loaded_base(run: RunFolder) -> Path:
+def _loaded_base(run: RunFolder, settings: RunMerge) -> Path:
     load_path = run.config.get("load_path")
     if not load_path:
         raise UserError(
-            f"{run.path}: method=ties merges differences from a base; this run has one phase and started from "
-            "nothing, so name the base: the model that training started from (base: FILE)"
+            f"{run.path}: method={settings.method.method} merges differences from a base; this run has one phase and "
+            "started from nothing, so name the base: the model that training started from (base: FILE)"
         )
     path = Path(str(load_path))
     return newest_in(path) if path.is_dir() and not (path / "config.json").is_file() else path

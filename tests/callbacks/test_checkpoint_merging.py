@@ -86,7 +86,7 @@ def test_ties_with_a_named_base(tmp_path, tiny_tokenizer):
     trainer.close()
     record = json.loads((tmp_path / "run" / "merged" / "merge.json").read_text())
     assert record["base"]["name"] == str(base)
-    assert record["parameters"] == {"density": 0.5, "lambda": 1.0}
+    assert record["parameters"] == {"density": 0.5, "trim": "tensor", "lambda": 1.0}
 
 
 def test_never_pins_alone(tmp_path, tiny_tokenizer):
@@ -103,9 +103,11 @@ def test_never_pins_alone(tmp_path, tiny_tokenizer):
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"method": "slerp"}, "method='slerp' must be one of linear, ema, ties"),
+        ({"method": "slarp"}, "method='slarp' must be one of linear, ema, ties"),
+        ({"method": "slerp"}, "3 models given; method=slerp needs two"),
+        ({"density": 0.2}, "density is for method=ties, not for linear"),
         ({"last": 0}, "last=0 must be a whole number"),
-        ({"base": "x.pt"}, "base is for method=ties, not linear"),
+        ({"base": "x.pt"}, "a base is for method=ties or task_arithmetic, not for linear"),
         ({"at": "epoch_end"}, "at='epoch_end' must be fit_end or never"),
     ],
 )

@@ -37,7 +37,7 @@ def test_models_by_options(tmp_path, folders, capsys):
     out = tmp_path / "out"
     options = ["--method", "ties", "--base", folders[0], "--density", "0.4", "--lambda", "0.9", "--out", str(out)]
     assert main(["merge", *options, *folders[1:]]) == 0
-    assert _record(out)["parameters"] == {"density": 0.4, "lambda": 0.9}
+    assert _record(out)["parameters"] == {"density": 0.4, "trim": "tensor", "lambda": 0.9}
     assert _record(out)["base"]["name"] == folders[0]
     assert "ties merge of" in capsys.readouterr().out
     assert main(["merge", "--out", str(out), *folders[1:]]) == 1
@@ -71,7 +71,7 @@ def test_a_run(tmp_path, run, capsys):
         ({"models": ["a", "b"], "out": "c", "last": 2}, "last counts the checkpoints of one run folder; here 2 models"),
         ({"models": ["a", "b"], "run": "r", "out": "c"}, "give either models, or one run folder"),
         ({"out": "c"}, "give either models, or one run folder"),
-        ({"models": ["a"], "out": "c", "density": "0.2"}, "density='0.2' must be a number"),
+        ({"models": ["a"], "out": "c", "method": "ties", "density": "0.2"}, "density='0.2' must be a number"),
     ],
 )
 def test_bad_requests(keys, text):

@@ -1,18 +1,31 @@
+import itertools
+
 import pytest
 import torch
 
-from mmbert_composer.merging.linear import equal_weights, linear
+from mmbert_composer.merging.linear import mean_weights, weighted_sum
+
+
+def _sum(rows, weights):
+    out = torch.empty(len(rows[0]))
+    weighted_sum(torch.tensor(rows), weights, out)
+    return out.tolist()
 
 
 def test_hand_worked():
-    one, other = torch.tensor([1.0, 3.0]), torch.tensor([3.0, 5.0])
-    assert linear([one, other], [0.25, 0.75]).tolist() == [2.5, 4.5]
-    assert linear([one, other], equal_weights(2)).tolist() == [2.0, 4.0]
+    assert _sum([[1.0, 3.0], [3.0, 5.0]], [0.25, 0.75]) == [2.5, 4.5]
+    assert _sum([[1.0, 3.0], [3.0, 5.0]], mean_weights(None, 2)) == [2.0, 4.0]
+    assert _sum([[1.0, 3.0]], [2.0]) == [2.0, 6.0]
 
 
-def test_accumulates_in_float32():
-    # 1 + 2**-8 is no bfloat16: the mean of four must not pass through one.
-    tensors = [torch.tensor([value], dtype=torch.bfloat16) for value in (1.0, 1.0, 1.0, 1.015625)]
-    merged = linear(tensors, equal_weights(4))
-    assert merged.dtype == torch.float32
-    assert merged.item() == pytest.approx(1.00390625, abs=1e-7)
+def test_weights_are_scaled_to_sum_to_one():
+    assert mean_weights(None, 4) == [0.25] * 4
+    assert mean_weights((2.0, 6.0), 2) == [0.25, 0.75]
+
+
+def test_the_scale_does_not_depend_on_the_order():
+    weights = (0.1, 0.2, 0.3, 0.37)
+    scaled = dict(zip(weights, mean_weights(weights, 4), strict=True))
+    for order in itertools.permutations(weights):
+        assert mean_weights(order, 4) == [scaled[weight] for weight in order]
+    assert sum(scaled.values()) == pytest.approx(1)

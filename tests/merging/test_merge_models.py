@@ -61,7 +61,7 @@ def test_ties_with_a_base(tmp_path, save_folder, tiny_model):
     assert 0.2 <= changed < 3 * 0.2
     record = json.loads((tmp_path / "out" / "merge.json").read_text())
     assert record["base"]["name"] == str(base)
-    assert record["parameters"] == {"density": 0.2, "lambda": 1.0}
+    assert record["parameters"] == {"density": 0.2, "trim": "tensor", "lambda": 1.0}
 
 
 def test_ema_goes_by_step(tmp_path, tiny_model, save_run, save_checkpoint):
@@ -98,7 +98,7 @@ def test_bad_calls(tmp_path, save_folder):
         merge_models([one, one], one, MergeMethod())
     with pytest.raises(UserError, match="1 model given; method=linear needs two or more"):
         merge_models([one], tmp_path / "out", MergeMethod())
-    with pytest.raises(UserError, match="a base is for method=ties"):
+    with pytest.raises(UserError, match="a base is for method=ties or task_arithmetic, not for linear"):
         merge_models([one, one], tmp_path / "out", MergeMethod(), base=one)
     with pytest.raises(UserError, match="method=ties needs a base"):
         merge_models([one, one], tmp_path / "out", MergeMethod("ties"))

@@ -1,0 +1,47 @@
+"""Whether models belong together, in what the shapes of their weights do not show."""
+
+from collections.abc import Sequence
+
+from mmbert_composer.curriculum.phase import RopeTheta
+from mmbert_composer.data.tokenizer_files import tokenizer_hash
+from mmbert_composer.errors import UserError
+from mmbert_composer.export.model_source import ModelSource
+
+_SAME = (
+    "vocab_size",
+    "num_attention_heads",
+    "num_hidden_layers",
+    "global_attn_every_n_layers",
+    "local_attention",
+    "hidden_activation",
+    "norm_eps",
+)
+"""Keys of the config that decide how weights are used. The vocabulary's size does show, but among many shapes."""
+
+
+def check_sources(sources: Sequence[ModelSource], origin: ModelSource | None) -> None:
+    """Raise a UserError naming every difference in architecture or tokenizer, of the base ``origin`` too."""
+    first = sources[0]
+    faults = []
+    for source in [*sources[1:], *([origin] if origin else [])]:
+        for key in _SAME:
+            ours, theirs = first.files.config.get(key), source.files.config.get(key)
+            if ours is not None and theirs is not None and ours != theirs:
+                faults.append(f"{key} is {ours} in {first.path} and {theirs} in {source.path}")
+        if tokenizer_hash(source.files.tokenizer) != tokenizer_hash(first.files.tokenizer):
+            faults.append(f"{first.path} and {source.path} have different tokenizers")
+    if faults:
+        raise UserError(f"merge: the models do not belong together: {'; '.join(faults)}")
+
+
+def check_thetas(sources: Sequence[ModelSource]) -> None:
+    """Raise a UserError if the models were trained with different rotary bases."""
+    if len({source.files.rope_theta for source in sources}) > 1:
+        shown = "; ".join(f"{source.path}: {_shown(source.files.rope_theta)}" for source in sources)
+        raise UserError(
+            f"merge: the models were trained with different RoPE theta ({shown}); merge models of one phase"
+        )
+
+
+def _shown(theta: RopeTheta) -> str:
+    return f"global {theta.global_theta:,.0f}, local {theta.local_theta:,.0f}"
