@@ -1,6 +1,7 @@
 """A run from YAML to report, in process: what is served, logged, restored and refused."""
 
 import json
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -130,9 +131,7 @@ def test_a_finished_run_does_what_is_missing(settings, run, folder):
     settings["curriculum"]["phases"] = settings["curriculum"]["phases"][:1]
     run(settings)
     before = (folder / "hf" / "model.safetensors").stat().st_mtime_ns
-    for path in sorted((folder / "merged").iterdir()):
-        path.unlink()
-    (folder / "merged").rmdir()
+    shutil.rmtree(folder / "merged")
     (folder / "report.html").unlink()
     lines = len(read_jsonl(folder / "metrics.jsonl"))
     run(settings)

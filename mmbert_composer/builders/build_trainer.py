@@ -68,7 +68,7 @@ def build_trainer(config: RunConfig, folder: Path, start: StartPoint, named: Nam
     model = build_model(config, dataset, held_out.streams)
     optimizer = build_optimizer(model, config.optimizer)
     if start.path is not None:
-        check_weights(model, start.path)
+        check_weights(model, start.path, dataset.manifest.root / "tokenizer")
     if start.kind == "weights":
         assert start.path is not None
         load_weights(model, start.path)

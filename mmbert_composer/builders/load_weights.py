@@ -1,27 +1,36 @@
 """Weights of another run, a Hugging Face folder or this run's checkpoint: checked, then taken."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
-from mmbert_composer.checkpoints.model_weights import model_weights
+from mmbert_composer.checkpoints.model_weights import DECODER, EMBEDDING, model_weights
+from mmbert_composer.checkpoints.run_folder import RunFolder
+from mmbert_composer.data.tokenizer_files import TokenizerFiles
 from mmbert_composer.errors import UserError
 from mmbert_composer.models.modernbert_mlm import ModernBertMLM
 from mmbert_composer.optim.reset_base_lr import reset_base_lr
 
 
-def check_weights(model: ModernBertMLM, path: Path) -> None:
-    """Refuse weights of other names or shapes than the model's, naming them, before anything is written."""
+def check_weights(model: ModernBertMLM, path: Path, tokenizer: Path) -> None:
+    """Refuse weights that do not fit the model or the data, naming what differs, before anything is written.
+
+    Names and shapes must be the model's, except that rows behind the vocabulary, which no text uses, may be more or
+    fewer. Where a tokenizer is beside the weights, every token of the data's ``tokenizer`` must have its id there.
+    """
+    _check_tokenizer(path, tokenizer)
     weights, own = model_weights(path), model.model.state_dict()
     wrong = sorted(
         f"{name} {tuple(weights[name].shape)} there, {tuple(own[name].shape)} here"
         for name in weights.keys() & own.keys()
-        if weights[name].shape != own[name].shape
+        if weights[name].shape != own[name].shape and not _differ_in_padding(name, weights, own, tokenizer)
     )
     wrong += sorted(f"{name} only there" for name in weights.keys() - own.keys())
-    wrong += sorted(f"{name} only here" for name in own.keys() - weights.keys() if name != "decoder.weight")
+    wrong += sorted(f"{name} only here" for name in own.keys() - weights.keys() if name != DECODER)
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise UserError(f"the weights in {path} do not fit the keys of model: {'; '.join(wrong[:5])}{more}")
@@ -32,7 +41,46 @@ def load_weights(model: ModernBertMLM, path: Path) -> None:
     own = model.model.state_dict()
     with torch.no_grad():
         for name, value in model_weights(path).items():
-            own[name].copy_(value)
+            rows = min(len(own[name]), len(value))
+            own[name][:rows].copy_(value[:rows])
+
+
+def _differ_in_padding(name: str, weights: Mapping[str, Tensor], own: Mapping[str, Tensor], tokenizer: Path) -> bool:
+    if name not in (EMBEDDING, "decoder.bias") or weights[name].shape[1:] != own[name].shape[1:]:
+        return False
+    return len(weights[name]) >= TokenizerFiles(tokenizer).vocab_size
+
+
+def _check_tokenizer(path: Path, tokenizer: Path) -> None:
+    folder = path if path.is_dir() else _run_tokenizer(path)
+    if folder is None or not (folder / "tokenizer.json").is_file():
+        return  # weights alone: nothing to compare with
+    if (folder / "tokenizer.json").read_bytes() == (tokenizer / "tokenizer.json").read_bytes():
+        return
+    theirs = TokenizerFiles(folder).vocabulary
+    wrong = {
+        token: index for token, index in TokenizerFiles(tokenizer).vocabulary.items() if theirs.get(token) != index
+    }
+    if not wrong:
+        return
+    shown = "; ".join(
+        f"{token!r} is id {index} in the data and {theirs.get(token, 'absent')} there"
+        for token, index in list(wrong.items())[:3]
+    )
+    grow = ""
+    if not any(token in theirs for token in wrong):
+        grow = f", or grow the model to the data's: mmbert import MODEL --tokenizer {tokenizer} --out NEW"
+    raise UserError(
+        f"the weights in {path} were trained with another tokenizer than the data was prepared with, {len(wrong):,} "
+        f"tokens differ: {shown}. Prepare the data with --tokenizer {folder}{grow}"
+    )
+
+
+def _run_tokenizer(checkpoint: Path) -> Path | None:
+    try:
+        return RunFolder.of(checkpoint).tokenizer
+    except UserError:
+        return None  # a checkpoint without its run folder
 
 
 def keep_weights_and_optimizer(checkpoint: dict[str, Any]) -> None:

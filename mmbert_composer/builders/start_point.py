@@ -9,6 +9,7 @@ from mmbert_composer.checkpoints.list_checkpoints import CheckpointFile, newest_
 from mmbert_composer.checkpoints.read_checkpoint import clock_of, read_checkpoint
 from mmbert_composer.config import RunConfig
 from mmbert_composer.errors import UserError
+from mmbert_composer.export.model_source import open_model
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class StartPoint:
     token: int = 0
     own: CheckpointFile | None = None
     """The newest checkpoint of the run's own folder, where the run goes on by itself."""
+    note: str = ""
+    """What a person should know of the weights; "" for nothing."""
 
     def describe(self) -> str:
         """One line about what was restored."""
@@ -37,7 +40,7 @@ class StartPoint:
             f"learning rate and schedule",
             "weights": "weights restored; new optimizer, clock and cursors",
         }
-        return f"{self.kind} from {self.path}: {what[self.kind]}"
+        return f"{self.kind} from {self.path}: {what[self.kind]}{self.note}"
 
 
 def find_start(config: RunConfig, folder: Path) -> StartPoint:
@@ -61,7 +64,7 @@ def find_start(config: RunConfig, folder: Path) -> StartPoint:
     if not path.exists():
         raise UserError(f"load_path {path} does not exist")
     if config.load_as == "weights" and path.is_dir() and (path / "config.json").exists():
-        return StartPoint("weights", path, data_seed=seed)
+        return StartPoint("weights", path, data_seed=seed, note=_theta_note(config, path))
     if path.is_dir():
         found = newest_checkpoint(path)
         if found is None:
@@ -69,7 +72,7 @@ def find_start(config: RunConfig, folder: Path) -> StartPoint:
         path = found.path
     content = read_checkpoint(path)
     if config.load_as == "weights":
-        return StartPoint("weights", path, data_seed=seed)
+        return StartPoint("weights", path, data_seed=seed, note=_theta_note(config, path))
     seed = _checkpoint_seed(config, content, path)
     token = clock_of(content, path).token
     if config.load_as == "resume":
@@ -93,6 +96,22 @@ def checkpoint_cursors(path: Path) -> dict[str, int]:
         path = found.path
     cursors = _annealing_state(read_checkpoint(path), path)["cursors"]
     return {name: drawn for name, drawn in cursors.items() if drawn}
+
+
+def _theta_note(config: RunConfig, path: Path) -> str:
+    """The rotary bases that the weights know, where the first phase has others: meant in a new phase, else a slip."""
+    try:
+        theirs = open_model(path).files.rope_theta
+    except UserError:
+        return ""  # a checkpoint without its run folder
+    first = config.curriculum.at(0).rope_theta
+    if theirs == first:
+        return ""
+    return (
+        f". NOTE: they were last trained with RoPE theta {theirs.global_theta:_.0f} global, {theirs.local_theta:_.0f} "
+        f"local, and phase {config.curriculum.phases[0].name!r} sets {first.global_theta:_.0f} and "
+        f"{first.local_theta:_.0f}; if that is not meant, set its rope_theta"
+    )
 
 
 def _annealing_state(content: dict[str, Any], path: Path) -> dict[str, Any]:
