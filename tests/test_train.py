@@ -212,6 +212,14 @@ def assert_passes_in_order(samples, folder):
                 assert sum(v == visit - 1 for _, v in visits[:position]) >= size
 
 
+def test_bf16_on_a_cpu(settings, run, tmp_path):
+    for precision in ("fp32", "amp_bf16"):
+        run(settings, f"precision={precision}", f"save_folder={tmp_path / precision}")
+    full, low = ([row["loss"] for row in rows_of(tmp_path / name)] for name in ("fp32", "amp_bf16"))
+    assert low != full
+    assert low == pytest.approx(full, rel=0.02)
+
+
 def test_weights_alone(settings, run, tmp_path):
     settings["curriculum"]["phases"] = settings["curriculum"]["phases"][:1]
     settings["callbacks"]["huggingface_export"] = {}
@@ -278,6 +286,7 @@ def test_another_plan_in_the_folder_is_refused(settings, run, folder, capsys):
         ("model.hidden_sise=32", "model.hidden_sise"),
         ("optimizer.name=adm", "optimizer.name='adm'"),
         ("load_path=/nowhere", "load_as must say how to start"),
+        ("precision=amp_fp16", "precision=amp_fp16 needs a GPU"),
         ("model.attention=flash_attn", "attention=flash_attn"),
         ("model.attention=torch_flash", "attention=torch_flash"),
         ("model.compile=maybe", "model.compile='maybe' must be auto, true or false"),

@@ -30,6 +30,7 @@ from mmbert_composer.curriculum import Curriculum
 from mmbert_composer.data.annealed_dataset import AnnealedDataset
 from mmbert_composer.data.annealed_loader import AnnealedLoader
 from mmbert_composer.data.held_out_loader import HeldOutLoader
+from mmbert_composer.errors import UserError
 from mmbert_composer.models.attention.packed_attention import check_backend
 from mmbert_composer.models.modernbert_config import RUN_KEYS, build_config
 from mmbert_composer.models.modernbert_mlm import ModernBertMLM
@@ -100,7 +101,7 @@ def build_trainer(config: RunConfig, folder: Path, start: StartPoint, named: Nam
         algorithms=named.algorithms,
         run_name=config.run_name or folder.name,
         seed=config.seed,
-        precision=config.precision,
+        precision=config.precision if torch.cuda.is_available() else "fp32",  # on a CPU the model sees to it itself
         deterministic_mode=config.deterministic_mode,
         device_train_microbatch_size=micro_batch,
         accumulate_train_batch_on_tokens=True,
@@ -125,10 +126,13 @@ def build_model(config: RunConfig, dataset: AnnealedDataset, held_out_streams: l
     longest = max(phase.max_seq_len for phase in config.curriculum.phases)
     hf_config = build_config(config.model, manifest.vocab_size, manifest.special_ids, longest)
     how = {key: config.model[key] for key in RUN_KEYS if key in config.model}
+    dtype, device = _DTYPES[config.precision], torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if device.type == "cpu" and dtype == torch.float16:
+        raise UserError("precision=amp_fp16 needs a GPU, and there is none here: set it to fp32 or amp_bf16")
     if "attention" in how:  # said now, not in the first step
-        head_dim = hf_config.hidden_size // hf_config.num_attention_heads
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        check_backend(how["attention"], head_dim, _DTYPES[config.precision], device)
+        check_backend(how["attention"], hf_config.hidden_size // hf_config.num_attention_heads, dtype, device)
+    if device.type == "cpu" and dtype != torch.float32:
+        how["autocast"] = dtype
     return ModernBertMLM(hf_config, held_out_streams=held_out_streams, init_seed=config.seed, **how)
 
 

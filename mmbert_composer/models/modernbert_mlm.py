@@ -44,6 +44,8 @@ class ModernBertMLM(ComposerModel):
         compile: ``auto`` compiles the layers on CUDA, True everywhere, False nowhere; training steps alone, so that
             held-out losses are the same numbers either way.
         z_loss: weight of the mean squared log-partition, 0 for none; see ``linear_cross_entropy``.
+        autocast: type to autocast matrix products to in ``forward``, for a CPU with bf16 instructions; on a GPU
+            Composer's precision does it.
         activation_checkpointing: keep each layer's input alone and compute the layer again in the backward pass.
         held_out_streams: names of the held-out streams, in the order of the numbers in ``batch["streams"]``.
         init_seed: of the Megatron initialisation.
@@ -58,6 +60,7 @@ class ModernBertMLM(ComposerModel):
         compile: Compile = "auto",
         z_loss: float = 0.0,
         activation_checkpointing: bool = False,
+        autocast: torch.dtype | None = None,
         held_out_streams: Sequence[str] = (),
         init_seed: int = 0,
     ) -> None:
@@ -72,6 +75,7 @@ class ModernBertMLM(ComposerModel):
         self.compile_layers: Compile = compile
         self.z_loss = z_loss
         self.activation_checkpointing = activation_checkpointing
+        self.autocast = autocast
         self._layer_functions: LayerFunctions | None = None
         self.held_out_streams = tuple(held_out_streams)
         with no_init_weights():
@@ -94,6 +98,12 @@ class ModernBertMLM(ComposerModel):
             ``loss`` [] (mean over labels that are not -100; 0 with finite gradients if there are none), ``correct``
             int64 [], ``num_masked`` int, and in eval mode ``row_loss`` and ``row_correct`` [M], 0 in unused rows.
         """
+        if self.autocast is None:
+            return self._forward(batch)
+        with torch.autocast(batch["input_ids"].device.type, self.autocast):
+            return self._forward(batch)
+
+    def _forward(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         gather, labels = batch["gather"], batch["labels"]
         used = None
         if labels.device.type == "cpu":  # no shape to keep static, no synchronisation to avoid: skip unused rows

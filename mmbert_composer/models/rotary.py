@@ -59,5 +59,6 @@ def split_rotated(qkv: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor
     """
     if torch.compiler.is_compiling():  # the compiler fuses the plain form itself, forward and backward
         q, k, v = qkv.unbind(1)
-        return q * cos + _swap(q) * sin, k * cos + _swap(k) * sin, v.contiguous()
+        q, k = (x * cos + _swap(x) * sin for x in (q, k))
+        return q.to(qkv.dtype), k.to(qkv.dtype), v.contiguous()  # the tables may be of a higher precision
     return cast(tuple[Tensor, Tensor, Tensor], _SplitRotated.apply(qkv, cos, sin))

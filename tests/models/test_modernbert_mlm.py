@@ -236,3 +236,17 @@ def test_bad_options_are_refused(make_model: MakeModel):
         ModernBertMLM(config, attention="flash")
     with pytest.raises(UserError, match=r"model\.compile='yes' must be auto, true or false"):
         ModernBertMLM(config, compile="yes")  # pyright: ignore
+
+
+def test_autocast_on_a_cpu_keeps_loss_and_gradients_in_fp32(make_model: MakeModel, make_batch: MakeBatch):
+    batch = make_batch([[200, 3, 53], [256]], 256, 256)
+    exact = make_model()
+    low = ModernBertMLM(exact.config, autocast=torch.bfloat16)
+    losses = [model(batch)["loss"] for model in (exact, low)]
+    assert losses[0].item() != losses[1].item()
+    torch.testing.assert_close(losses[1], losses[0], atol=0.05, rtol=0.02)
+    losses[1].backward()
+    for name, parameter in low.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.dtype == torch.float32, name
+        assert torch.isfinite(parameter.grad).all(), name

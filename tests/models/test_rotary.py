@@ -1,5 +1,6 @@
 """Rotation against transformers' formula, with its gradient."""
 
+import pytest
 import torch
 from transformers.models.modernbert.modeling_modernbert import apply_rotary_pos_emb
 
@@ -22,3 +23,11 @@ def test_rotation_equals_transformers_and_values_pass_through():
     assert torch.equal(v, qkv[:, 2])
     assert torch.equal(q[0], qkv[0, 0])  # position 0 is not turned
     assert torch.autograd.gradcheck(lambda x: split_rotated(x, *tables), qkv)
+
+
+@pytest.mark.parametrize("compile", [False, True])
+def test_queries_and_keys_keep_the_type_of_the_projection(compile: bool):
+    turn = torch.compile(split_rotated, backend="eager") if compile else split_rotated
+    tables = rotary_tables(torch.ones(4), torch.arange(6), 2, torch.float32)
+    q, k, v = turn(torch.ones(6, 3, 2, 8, dtype=torch.bfloat16), *tables)
+    assert q.dtype == k.dtype == v.dtype == torch.bfloat16
