@@ -127,7 +127,7 @@ def linear_cross_entropy(
     if chunk_rows is None:
         sums = torch.promote_types(dtype, torch.float32)
         chunk_rows = chunk_rows_for(labels.shape[0], weight.shape[0], device, sums.itemsize)
-        if hidden.is_cuda and hidden.requires_grad and has_fused_cross_entropy():
+        if hidden.is_cuda and hidden.requires_grad and has_fused_cross_entropy(hidden.device, dtype):
             return fused_cross_entropy(hidden, weight, bias, labels, dtype, z_loss, chunk_rows)
     with torch.autocast(device, enabled=False):
         result = _LinearCrossEntropy.apply(
