@@ -3,7 +3,6 @@
 A package adds its own with ``[project.entry-points."mmbert_composer.callbacks"]``: ``my_name = "pkg.module:Class"``.
 """
 
-import difflib
 import importlib
 import inspect
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
 
-from mmbert_composer.errors import UserError
+from mmbert_composer.errors import UserError, did_you_mean
 
 KINDS = ("callbacks", "loggers", "algorithms", "schedulers")
 
@@ -88,14 +87,14 @@ def build(kind: str, name: str, options: Mapping[str, Any], given: Mapping[str, 
     """
     known = entries(kind)
     if name not in known:
-        raise UserError(f"unknown {kind[:-1]} {name!r}: {_nearest(name, list(known))}")
+        raise UserError(f"unknown {kind[:-1]} {name!r}: {did_you_mean(name, list(known))}")
     target = known[name].load()
     accepted = _keyword_arguments(target)
     supplied = {key: value for key, value in (given or {}).items() if key in accepted and key not in options}
     free = [key for key in accepted if key not in (given or {})]
     for key in options:
         if key not in accepted:
-            raise UserError(f"unknown key {kind}.{name}.{key}: {_nearest(key, free)}")
+            raise UserError(f"unknown key {kind}.{name}.{key}: {did_you_mean(key, free)}")
     try:
         return target(**options, **supplied)
     except UserError:
@@ -106,8 +105,3 @@ def build(kind: str, name: str, options: Mapping[str, Any], given: Mapping[str, 
 
 def _keyword_arguments(target: Any) -> list[str]:
     return [name for name, p in inspect.signature(target).parameters.items() if p.kind not in (p.VAR_KEYWORD,)]
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {near[0]}?" if near else f"known are {', '.join(known) or 'none'}"

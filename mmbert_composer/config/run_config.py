@@ -1,6 +1,5 @@
 """The settings of a run as dataclasses: every key known, every value checked, every default in one place."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -11,7 +10,7 @@ from mmbert_composer.curriculum import Curriculum, Phase
 from mmbert_composer.curriculum.interval import parse_interval
 from mmbert_composer.curriculum.tokens import parse_tokens
 from mmbert_composer.data.languages import normalise_language
-from mmbert_composer.errors import UserError
+from mmbert_composer.errors import UserError, did_you_mean
 
 LOAD_AS = ("resume", "continue", "weights")
 PRECISIONS = ("fp32", "amp_bf16", "amp_fp16")
@@ -249,9 +248,7 @@ def _mapping(value: Any, where: str) -> Mapping[str, Any]:
 def _check_keys(section: Mapping[str, Any], known: list[str], where: str) -> None:
     for key in section:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
-            raise UserError(f"unknown key {where}{key}: {hint}")
+            raise UserError(f"unknown key {where}{key}: {did_you_mean(key, known)}")
 
 
 def _require(section: Mapping[str, Any], keys: list[str] | tuple[str, ...], where: str = "") -> None:

@@ -2,13 +2,12 @@
 
 import inspect
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from transformers import ModernBertConfig
 from transformers.activations import ACT2FN
 
-from mmbert_composer.errors import UserError
+from mmbert_composer.errors import UserError, did_you_mean
 
 # How to run or train the model: arguments of ModernBertMLM, not stored in its config.
 RUN_KEYS = ("attention", "compile", "z_loss", "activation_checkpointing")
@@ -53,9 +52,7 @@ def build_config(
         if key in DERIVED_KEYS:
             raise UserError(f"model.{key} cannot be set: {DERIVED_KEYS[key]}; remove the key")
         if key not in accepted and key not in OWN_KEYS:
-            nearest = get_close_matches(str(key), [*accepted, *OWN_KEYS], n=1)
-            hint = f"did you mean {nearest[0]}?" if nearest else f"known keys: {', '.join(sorted(accepted))}"
-            raise UserError(f"model.{key} is no key of the model: {hint}")
+            raise UserError(f"model.{key} is no key of the model: {did_you_mean(key, [*accepted, *OWN_KEYS])}")
     values = {key: value for key, value in model.items() if key not in RUN_KEYS}
     values.setdefault("attention_out_dropout", 0.0)
     _check_values(values)

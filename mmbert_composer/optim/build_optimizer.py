@@ -2,13 +2,12 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from torch import nn
 from torch.optim import AdamW, Optimizer
 
-from mmbert_composer.errors import UserError
+from mmbert_composer.errors import UserError, did_you_mean
 from mmbert_composer.optim.decay_groups import decay_groups
 from mmbert_composer.optim.stable_adamw import build_stable_adamw
 
@@ -45,9 +44,7 @@ def check_optimizer(options: Mapping[str, Any]) -> None:
     known = [key for key in inspect.signature(OPTIMIZERS[name]).parameters if key != "model"]
     for key in options:
         if key != "name" and key not in known:
-            nearest = get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {nearest[0]}?" if nearest else f"known keys: {', '.join(known)}"
-            raise UserError(f"optimizer.{key} is no key of {name}: {hint}")
+            raise UserError(f"optimizer.{key} is no key of {name}: {did_you_mean(key, known)}")
     if "lr" not in options:
         raise UserError(f"optimizer.lr is missing: {name} needs a base learning rate, such as 8e-4")
     for key in ("lr", "eps", "weight_decay"):
