@@ -34,6 +34,7 @@ LIGHT = {
     f"{NAME}.data.manifest": {"torch", "streaming", "transformers", "tokenizers"},
     f"{NAME}.data.languages": {"torch", "streaming", "transformers", "tokenizers"},
     f"{NAME}.cli.prepare": {"torch", "streaming", "transformers", "tokenizers", "pyarrow"},
+    f"{NAME}.merging.merge_request": {"torch", "streaming", "transformers", "tokenizers"},
     f"{NAME}.cli.tokenizer": {"torch", "streaming", "transformers", "tokenizers", "pyarrow"},
     f"{NAME}.cli.export": {"torch", "transformers", "huggingface_hub"},
     f"{NAME}.export.check_request": {"torch", "transformers"},

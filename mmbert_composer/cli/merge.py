@@ -93,7 +93,9 @@ def merge(
         worst = max(differences["padded"], differences["alone"])
         typer.echo(f"reloaded with transformers its logits differ by at most {worst:.2g}")
     if request.explain:
-        Console().print(explain_table(read_explanation(result.out)))
+        console = Console()
+        width = console.width if console.is_terminal else 120
+        Console(width=width).print(explain_table(read_explanation(result.out)))
         typer.echo(f"the same as {result.out}/explain.json and explain.png")
     if result.held_out:
         typer.echo("held-out loss, nats a masked token:")

@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.table import Table
 
+from mmbert_composer.curriculum.tokens import format_tokens
 from mmbert_composer.merging.explain_merge import EXPLANATION
 
 _SHOWN = 3
+_SHARES = ("density", "conflicts", "agree")
 
 
 def read_explanation(folder: Path) -> dict[str, Any]:
@@ -18,27 +21,24 @@ def read_explanation(folder: Path) -> dict[str, Any]:
 
 
 def explain_table(content: Mapping[str, Any]) -> Table:
-    """One line for each group; distances in per cent of the base's length (without a base: of the merge's)."""
-    models, base = content["models"], content["base"]
-    numbered = ", ".join(f"{number} {name}" for number, name in enumerate(models, 1))
-    of = "the base's length" if base else "the merge's length"
+    """One line for each group of parameters, everything in per cent but their number."""
+    base = content["base"]
     table = Table(
-        title="what the merge did",
-        caption=f"models: {numbered}{f'; base: {base}' if base else ''}; distances in % of {of}",
+        title="What the merge did, in %",
+        caption=_legend(content),
         title_justify="left",
         caption_justify="left",
+        box=SIMPLE,
     )
-    table.add_column("parameters of")
-    table.add_column("count", justify="right")
-    if base:
-        for column in ("density %", "sign conflicts %", "kept that agree %", "models to base"):
-            table.add_column(column, justify="right")
-    table.add_column("models to merge", justify="right")
-    if base:
-        table.add_column("merge to base", justify="right")
+    table.add_column("parameters of", no_wrap=True)
+    table.add_column("number", justify="right", no_wrap=True)
+    for column in _SHARES if base else ():
+        table.add_column(column, justify="right")
+    for column in ("to base", "to merge", "moved") if base else ("to merge",):
+        table.add_column(column, justify="right")
     for row in content["groups"]:
         length = row["length"] or 1.0
-        cells = [row["group"], f"{row['parameters']:,}"]
+        cells = [row["group"], format_tokens(row["parameters"])]
         if base:
             cells += [_several(row["density"]), _percent(row["conflicts"]), _percent(row["agreeing"])]
             cells.append(_several([distance / length for distance in row["to_base"]]))
@@ -47,6 +47,17 @@ def explain_table(content: Mapping[str, Any]) -> Table:
             cells.append(_percent(row["merge_to_base"] / length))
         table.add_row(*cells, end_section=row is content["groups"][-2])
     return table
+
+
+def _legend(content: Mapping[str, Any]) -> str:
+    models = ", ".join(f"{number} {name}" for number, name in enumerate(content["models"], 1))
+    if content["base"] is None:
+        return f"models: {models}. to merge: each model's distance to the merge, as a share of the merge's length."
+    return (
+        f"models: {models}; base: {content['base']}. density: differences kept after trimming; conflicts: parameters "
+        "where two models' differences have opposite signs; agree: of the differences kept, those with the merge's "
+        "sign. Distances as shares of the base's length: each model to the base and to the merge; moved: merge to base."
+    )
 
 
 def _percent(share: float) -> str:
@@ -58,4 +69,4 @@ def _several(shares: Sequence[float]) -> str:
     texts = [_percent(share) for share in shares]
     if len(set(texts)) == 1:
         return texts[0]
-    return " / ".join(texts) if len(texts) <= _SHOWN else f"{_percent(min(shares))} to {_percent(max(shares))}"
+    return "/".join(texts) if len(texts) <= _SHOWN else f"{_percent(min(shares))} to {_percent(max(shares))}"

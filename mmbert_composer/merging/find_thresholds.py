@@ -25,7 +25,7 @@ _PIECE = 512
 """Neighbouring elements that a sample takes together."""
 _PIECE_EVERY = 1 << 15
 """A sample takes a piece of every so many elements ..."""
-_PIECES = (64, 4096)
+_PIECES = (64, 2048)
 """... but at least and at most so many."""
 _WIDER = 8.0
 """What a bracket that missed is made wider by; one that takes in everything cannot miss."""

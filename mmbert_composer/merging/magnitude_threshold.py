@@ -31,11 +31,18 @@ class Bracket:
 
 @dataclass(frozen=True)
 class Counted:
-    """What one pass saw in a slice: how many numbers lie above the bracket; the values inside it, how often each."""
+    """What one pass saw in a slice: how many numbers lie above the bracket; the values inside it, how often each.
+
+    ``counts`` None: each value stands for one number.
+    """
 
     above: int
     values: Magnitudes
-    counts: NDArray[np.int64]
+    counts: NDArray[np.int64] | None = None
+
+    def count(self, mask: NDArray[np.bool_]) -> int:
+        """How many numbers have the values in ``mask``."""
+        return int(np.count_nonzero(mask) if self.counts is None else self.counts[mask].sum())
 
 
 @dataclass(frozen=True)
@@ -86,27 +93,35 @@ def count_slice(magnitudes: Magnitudes, where: Bracket) -> Counted:
     above = int(np.count_nonzero(magnitudes > where.high))
     if len(values) >= _COMPRESSED_FROM:
         return Counted(above, *np.unique(values, return_counts=True))
-    return Counted(above, values, np.ones(len(values), np.int64))
+    return Counted(above, values)
 
 
 def find_threshold(counted: Sequence[Counted], keep: int, where: Bracket) -> Threshold | None:
     """The threshold that keeps ``keep`` of all the numbers counted, slices in their order; None if it is not inside."""
     missing = keep - sum(part.above for part in counted)
-    values = np.concatenate([part.values for part in counted])
-    counts = np.concatenate([part.counts for part in counted])
     if missing <= 0:
         return None
-    if counts.sum() < missing:  # the rest are zeros, or below the bracket
+    value = _kth_largest(counted, missing)
+    if value is None:  # the rest are zeros, or below the bracket
         return Threshold(0.0, len(counted), 0) if where.low <= 0.0 else None
-    order = np.argsort(values)[::-1]
-    value = values[order[np.searchsorted(np.cumsum(counts[order]), missing)]]
-    missing -= int(counts[values > value].sum())
+    missing -= sum(part.count(part.values > value) for part in counted)
     for number, part in enumerate(counted):
-        ties = int(part.counts[part.values == value].sum())
+        ties = part.count(part.values == value)
         if ties >= missing:
-            return Threshold(float(value), number, missing)
+            return Threshold(value, number, missing)
         missing -= ties
     raise AssertionError("the counts promised more ties than there are")
+
+
+def _kth_largest(counted: Sequence[Counted], k: int) -> float | None:
+    """The ``k``-th largest of the numbers inside the bracket; None if there are fewer."""
+    values = np.concatenate([part.values for part in counted])
+    if all(part.counts is None for part in counted):
+        return None if len(values) < k else float(np.partition(values, len(values) - k)[len(values) - k])
+    counts = np.concatenate([np.ones(len(p.values), np.int64) if p.counts is None else p.counts for p in counted])
+    order = np.argsort(values)[::-1]
+    place = np.searchsorted(np.cumsum(counts[order]), k)
+    return None if place == len(values) else float(values[order[place]])
 
 
 def trim(row: Tensor, threshold: Threshold, number: int) -> None:

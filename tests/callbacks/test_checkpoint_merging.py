@@ -80,12 +80,13 @@ def test_ties_with_a_named_base(tmp_path, tiny_tokenizer):
     first.fit()
     first.close()
     base = tmp_path / "first" / "ep0-ba2-rank0.pt"
-    merging = CheckpointMerging("ties", last=2, density=0.5, base=str(base), tokenizer=tiny_tokenizer)
+    merging = CheckpointMerging("ties", last=2, density=0.5, base=str(base), explain=True, tokenizer=tiny_tokenizer)
     trainer = plain_trainer(tmp_path / "run", [merging])
     trainer.fit()
     trainer.close()
     record = json.loads((tmp_path / "run" / "merged" / "merge.json").read_text())
     assert record["base"]["name"] == str(base)
+    assert (tmp_path / "run" / "merged" / "explain.png").is_file()
     assert record["parameters"] == {"density": 0.5, "trim": "tensor", "lambda": 1.0}
 
 

@@ -63,6 +63,36 @@ def test_a_run(tmp_path, run, capsys):
     assert main(["merge", str(run), "--out", str(tmp_path / "other")]) == 1
 
 
+def test_explained(tmp_path, folders, run, capsys):
+    out = tmp_path / "out"
+    options = ["--method", "ties", "--trim", "model", "--base", folders[0], "--out", str(out), "--explain"]
+    assert main(["merge", *options, *folders[1:]]) == 0
+    shown = capsys.readouterr().out
+    for text in ("What the merge did", "embeddings", "layers 0-1 attention", "explain.json and explain.png"):
+        assert text in shown
+    assert (out / "explain.png").is_file()
+    assert _record(out)["settings"]["parameters"]["trim"] == "model"
+    # a run's merge that is there is explained afterwards, as it was made before
+    assert main(["merge", str(run)]) == 0
+    before = (run / "merged" / "model.safetensors").read_bytes()
+    assert main(["merge", str(run), "--explain"]) == 0
+    assert "to merge" in " ".join(capsys.readouterr().out.split())
+    assert (run / "merged" / "explain.json").is_file()
+    assert (run / "merged" / "model.safetensors").read_bytes() == before
+
+
+def test_slerp_and_task_arithmetic(tmp_path, folders, capsys):
+    assert main(["merge", "--method", "slerp", "--t", "0.3", "--out", str(tmp_path / "a"), *folders[:2]]) == 0
+    assert _record(tmp_path / "a")["parameters"] == {"t": 0.3}
+    weights = ["--weight", "2", "--weight", "-1", "--normalize"]
+    base = ["--method", "task_arithmetic", "--base", folders[0], "--lambda", "0.4"]
+    assert main(["merge", *base, *weights, "--out", str(tmp_path / "b"), *folders[1:]]) == 0
+    assert _record(tmp_path / "b")["parameters"] == {"weights": [2.0, -1.0], "normalize": True, "lambda": 0.4}
+    capsys.readouterr()
+    assert main(["merge", "--method", "slerp", "--out", str(tmp_path / "c"), *folders]) == 1
+    assert "3 models given; method=slerp needs two" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("keys", "text"),
     [
@@ -71,6 +101,13 @@ def test_a_run(tmp_path, run, capsys):
         ({"models": ["a", "b"], "out": "c", "last": 2}, "last counts the checkpoints of one run folder; here 2 models"),
         ({"models": ["a", "b"], "run": "r", "out": "c"}, "give either models, or one run folder"),
         ({"out": "c"}, "give either models, or one run folder"),
+        ({"models": "a", "out": "c"}, "here: models='a' must be a list of paths"),
+        ({"models": ["a", "b"], "out": "c", "method": "sleerp"}, "did you mean slerp"),
+        ({"models": ["a", "b"], "out": "c", "lamda": 1}, "lamda is no key of a merge: did you mean lambda"),
+        ({"models": ["a", "b"], "out": "c", "explain": "yes"}, "explain='yes' must be true or false"),
+        ({"models": ["a", "b"], "out": "c", "weights": 1}, "weights=1 must be a list of numbers"),
+        ({"models": ["a", "b"], "out": "c"}, "a: no such file or folder"),
+        ({"models": ["a", "b"], "out": "c", "held_out": "d"}, "no data in d"),
         ({"models": ["a"], "out": "c", "method": "ties", "density": "0.2"}, "density='0.2' must be a number"),
     ],
 )

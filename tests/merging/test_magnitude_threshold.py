@@ -106,7 +106,12 @@ def test_many_equal_values_are_counted_not_kept():
     magnitudes = np.tile(np.array([1.0, 2.0], np.float32), 50_000)
     counted = count_slice(magnitudes, Bracket(0.5, 2.5))
     assert (counted.values.tolist(), counted.counts.tolist()) == ([1.0, 2.0], [50_000, 50_000])
+    few = count_slice(np.array([2.0, 1.0], np.float32), Bracket(0.5, 2.5))
+    assert few.counts is None
     assert find_threshold([counted], 50_001, Bracket(0.5, 2.5)) == Threshold(1.0, 0, 1)
+    assert find_threshold([counted, few], 100_002, Bracket(0.5, 2.5)) == Threshold(1.0, 1, 1)
+    assert find_threshold([few, counted], 50_003, Bracket(0.5, 2.5)) == Threshold(1.0, 1, 1)
+    assert find_threshold([few, counted], 100_003, Bracket(0.5, 2.5)) is None
 
 
 def test_the_smallest_numbers_there_are():

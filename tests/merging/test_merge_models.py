@@ -1,4 +1,6 @@
 import json
+import logging
+import resource
 import shutil
 
 import pytest
@@ -115,3 +117,92 @@ def test_nan_in_an_input(tmp_path, save_folder, tiny_model):
     with pytest.raises(UserError, match=r"two holds NaN or infinite values in head\.dense\.weight"):
         merge_models([one, two], tmp_path / "out", MergeMethod())
     assert not (tmp_path / "out").exists()
+
+
+def test_explained(tmp_path, save_folder):
+    models, base = [save_folder(f"m{seed}", seed) for seed in (1, 2)], save_folder("base", 0)
+    merge_models(models, tmp_path / "out", MergeMethod("ties"), base=base, explain=True)
+    content = json.loads((tmp_path / "out" / "explain.json").read_text())
+    assert content["models"] == [str(model) for model in models]
+    assert content["base"] == str(base)
+    everything = content["groups"][-1]
+    assert everything["parameters"] == sum(p.numel() for p in AutoModelForMaskedLM.from_pretrained(base).parameters())
+    assert everything["density"] == pytest.approx([0.2, 0.2], abs=0.01)
+    assert (tmp_path / "out" / "explain.png").stat().st_size > 10_000
+    merge_models(models, tmp_path / "plain", MergeMethod("ties"), base=base)
+    assert not (tmp_path / "plain" / "explain.json").exists()
+    for name in ("out", "plain"):
+        assert (tmp_path / name / "model.safetensors").read_bytes() == (tmp_path / "out/model.safetensors").read_bytes()
+
+
+def test_a_base_that_is_no_ancestor_is_doubted(tmp_path, save_folder, tiny_model, caplog):
+    models = [save_folder(f"m{seed}", seed) for seed in (1, 2)]
+    with caplog.at_level(logging.WARNING):
+        merge_models(models, tmp_path / "out", MergeMethod("ties"), base=save_folder("stranger", 0))
+    assert "m1 is as far from the base" in caplog.text
+    assert "is this the model that the others were trained from?" in caplog.text
+    caplog.clear()
+    near = []
+    for seed in (1, 2):
+        model = tiny_model(0)
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(torch.randn_like(parameter), alpha=0.01)
+        near.append(save_folder(f"near{seed}", 0))
+        model.save_pretrained(near[-1])
+    with caplog.at_level(logging.WARNING):
+        merge_models(near, tmp_path / "good", MergeMethod("ties"), base=tmp_path / "stranger")
+    assert caplog.text == ""
+
+
+def test_the_same_model_twice_is_said(tmp_path, save_folder, caplog):
+    one = save_folder("one", 1)
+    with caplog.at_level(logging.WARNING):
+        merge_models([one, one], tmp_path / "out", MergeMethod())
+    assert "some of the models hold the same weights" in caplog.text
+
+
+def test_a_full_disk_leaves_nothing(tmp_path, save_folder):
+    models = [save_folder(f"m{seed}", seed) for seed in (1, 2)]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        with pytest.raises(UserError, match=r"out: File too large; nothing was left there. Make room"):
+            merge_models(models, tmp_path / "out", MergeMethod())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(".out*"))
+
+
+def test_what_a_killed_merge_left_goes(tmp_path, save_folder):
+    leftover = tmp_path / ".out.partial-0123"
+    leftover.mkdir()
+    (leftover / "model.safetensors").write_bytes(b"half")
+    merge_models([save_folder("m1", 1), save_folder("m2", 2)], tmp_path / "out", MergeMethod())
+    assert not leftover.exists()
+    assert (tmp_path / "out" / "model.safetensors").is_file()
+
+
+def test_folders_that_cannot_be_read(tmp_path, save_folder):
+    one, two = save_folder("one", 1), save_folder("two", 2)
+    whole = (two / "model.safetensors").read_bytes()
+    (two / "model.safetensors").write_bytes(whole[:-5])
+    with pytest.raises(UserError, match=r"two/model\.safetensors: not a complete safetensors file"):
+        merge_models([one, two], tmp_path / "out", MergeMethod())
+    (two / "model.safetensors").unlink()
+    (two / "pytorch_model.bin").write_bytes(b"old")
+    with pytest.raises(UserError, match=r"two: no model\.safetensors; expected a Hugging Face folder with safetensors"):
+        merge_models([one, two], tmp_path / "out", MergeMethod())
+    assert not (tmp_path / "out").exists()
+
+
+def test_half_precision_stays(tmp_path, tiny_model, save_folder):
+    folders = []
+    for seed in (1, 2):
+        folders.append(save_folder(f"m{seed}", seed))
+        tiny_model(seed).to(torch.bfloat16).save_pretrained(folders[-1])
+    merge_models(folders, tmp_path / "out", MergeMethod())
+    assert {tensor.dtype for tensor in load_file(tmp_path / "out" / "model.safetensors").values()} == {torch.bfloat16}
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["dtype"] == "bfloat16"
