@@ -36,7 +36,7 @@ def test_the_derived_values_of_the_paper_s_models():
     [
         ({"hiden_size": 128}, "model.hiden_size is no key of the model: did you mean hidden_size?"),
         ({"atention": "sdpa"}, "did you mean attention?"),
-        ({"zzz": 1}, "model.zzz is no key of the model: known keys: attention_bias"),
+        ({"zzz": 1}, "model.zzz is no key of the model: known are activation_checkpointing"),
         ({"vocab_size": 8000}, "model.vocab_size cannot be set: it comes from the tokenizer"),
         ({"attention_dropout": 0.1}, "attention_dropout=0.1 would drop attention probabilities.*attention_out_dropout"),
         ({"mlp_dropout": 1.0}, r"model.mlp_dropout=1.0 must be in \[0, 1\)"),

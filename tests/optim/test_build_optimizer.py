@@ -34,7 +34,7 @@ def test_adamw_with_options():
         ({"lr": 1.0}, "optimizer.name=None is no optimizer"),
         ({"name": "adamw"}, "optimizer.lr is missing"),
         ({"name": "adamw", "lr": 1.0, "beta": [0, 0]}, "optimizer.beta is no key of adamw: did you mean betas?"),
-        ({"name": "adamw", "lr": 1.0, "zzz": 1}, "known keys: lr, betas, eps, weight_decay"),
+        ({"name": "adamw", "lr": 1.0, "zzz": 1}, "known are betas, eps, lr, weight_decay"),
         ({"name": "adamw", "lr": "8e-4"}, "optimizer.lr='8e-4' must be a number of at least 0"),
         ({"name": "adamw", "lr": 1.0, "betas": [0.9]}, r"optimizer.betas=\[0.9\] must be two numbers in \[0, 1\)"),
     ],
