@@ -1,8 +1,10 @@
 # One place for the commands a contributor needs; `make` alone lists them.
 #   PYTHON=python3.12   the interpreter that the environment is made with (3.11 or 3.12)
 #   ARGS="..."          more arguments for the command: make demo ARGS="--quick", make test ARGS="-k merge"
+#   FULL=1              make bench at the sizes that the published numbers are for: tens of minutes
 PYTHON ?= python3
 ARGS ?=
+FULL ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -48,9 +50,9 @@ check: $(STAMP)  ## what CI runs: lint, format, spelling, types, tests
 	$(BIN)/pyright
 	$(MAKE) test
 
-bench: $(STAMP)  ## the benchmarks, one JSON line each (one of them: make bench BENCHMARKS=train_step)
-	@test -n "$(BENCHMARKS)" || { echo "no benchmark in benchmarks/"; exit 1; }
-	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name $(ARGS); done
+bench: $(STAMP)  ## the benchmarks at tiny sizes; for numbers: make bench FULL=1 BENCHMARKS=train_step
+	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; \
+	  $(BIN)/python -m benchmarks.$$name $(if $(FULL),,--quick) $(ARGS); done
 
 clean:  ## remove .venv, caches and build outputs (runs and data stay)
 	@if [ -d $(VENV) ] && [ ! -e $(STAMP) ]; then echo "$(VENV) was not made by make: kept"; else rm -rf $(VENV); fi

@@ -5,7 +5,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,8 @@ class Timing:
     """Seconds a unit of work of one candidate, one number a round."""
 
     seconds: list[float]
+    cpu_seconds: list[float] = field(default_factory=list)
+    """Of all threads of this process: what a machine that others use at the same time changes least."""
 
     @property
     def median(self) -> float:
@@ -43,7 +45,7 @@ def time_interleaved(
     Returns:
         Name to seconds a unit in each round. On a GPU the device is waited for at both ends.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in candidates}
+    timings = {name: Timing([]) for name in candidates}
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -51,18 +53,19 @@ def time_interleaved(
             gc.collect()
             for name, call in candidates.items():
                 _wait_for_device()
-                start = time.perf_counter()
+                start, cpu_start = time.perf_counter(), time.process_time()
                 units = call(number if number >= 0 else number + warm_up)
                 _wait_for_device()
-                passed = time.perf_counter() - start
+                passed, cpu_passed = time.perf_counter() - start, time.process_time() - cpu_start
                 if passed > 1:  # somebody waits and wants to see that it goes on
                     print(f"round {number + 1} of {rounds}: {name} {passed:.2f} s", file=sys.stderr, flush=True)
                 if number >= 0:
-                    seconds[name].append(passed / (1.0 if units is None else units))
+                    timings[name].seconds.append(passed / (1.0 if units is None else units))
+                    timings[name].cpu_seconds.append(cpu_passed / (1.0 if units is None else units))
     finally:
         if collects:
             gc.enable()
-    return {name: Timing(values) for name, values in seconds.items()}
+    return timings
 
 
 def _wait_for_device() -> None:

@@ -1,6 +1,7 @@
 """Whether two contenders compute the same thing: the loss and every gradient on the same documents."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -8,17 +9,20 @@ from benchmarks.step.contenders import Contender, Ours
 from benchmarks.step.documents import Document
 
 LOSS_TOLERANCE = {False: 1e-4, True: 2e-2}
-GRADIENT_TOLERANCE = {False: 1e-3, True: 1e-1}
-"""By ``Device.bf16``: relative, of the loss and of the gradient vector of one parameter."""
+GRADIENT_TOLERANCE = {False: 1e-3, True: 0.2}
+"""By ``Device.bf16``: relative, of the loss and of the gradient vector of one parameter.
+
+With random weights any loss is near ln V: it is the gradients that tell a wrong attention (apart by half) from rounding.
+"""
 
 
 class Agreement:
-    """Loss and gradients of ours on one block, to hold the peers' against; frees what it measured with."""
+    """Loss and gradients of ours on a batch of ``documents``, to hold the peers' against."""
 
-    def __init__(self, ours: Ours, documents: Sequence[Document]) -> None:
+    def __init__(self, ours: Ours, batch: Mapping[str, Any], documents: Sequence[Document]) -> None:
         self.documents = documents
         self.bf16 = ours.device.bf16
-        loss = ours.loss(ours.batch(documents))
+        loss = ours.loss(batch)
         loss.backward()
         self.loss = float(loss)
         self.gradients = {
@@ -30,7 +34,7 @@ class Agreement:
         """Whether ``peer`` agrees within tolerance, and a line that says how well.
 
         Its batches hold one document each (all logits of more would not fit beside our gradients), weighted by their
-        masked tokens, as our mean over the block is.
+        masked tokens, as our mean over the batch is.
         """
         total = sum(len(document.labels) for document in self.documents)
         loss = 0.0

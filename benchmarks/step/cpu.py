@@ -1,5 +1,6 @@
 """The CPU rows: a small model in fp32 (or bf16, apart), against transformers and against the floor."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -64,7 +65,7 @@ def run_case(
     peers: dict[str, Contender] = {"default": Peer(ours, sparse=False)} if case.with_default else {}
     peers["best"] = Peer(ours, sparse=True)
     notes = []
-    agreement = Agreement(ours, blocks[0])
+    agreement = Agreement(ours, ours.batch(blocks[0]), blocks[0])
     for peer_name in list(peers):
         agrees, line = agreement.check(peer_name, peers[peer_name])
         notes.append(f"{name}: {line}")
@@ -180,4 +181,5 @@ def _floors(ours: Ours, case: CpuCase, work: Work, rounds: int) -> dict[int, Flo
 
 def _spread(name: str, timing: Timing, tokens: float) -> str:
     low, high = (seconds * tokens * 1e3 for seconds in timing.spread)
-    return f"{name}: {low:,.0f} to {high:,.0f} ms over {len(timing.seconds)} rounds"
+    cpu = statistics.median(timing.cpu_seconds) * tokens * 1e3
+    return f"{name}: {low:,.0f} to {high:,.0f} ms over {len(timing.seconds)} rounds, {cpu:,.0f} ms of all threads' CPU"

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from transformers.utils import is_flash_attn_2_available
 
-from benchmarks.measure import Result, peak_memory, ratio_row, time_interleaved
+from benchmarks.measure import Result, Timing, peak_memory, ratio_row, time_interleaved
 from benchmarks.step.agreement import Agreement
 from benchmarks.step.cases import GpuCase
 from benchmarks.step.contenders import Contender, Device, Ours, Peer, step
@@ -43,56 +44,78 @@ class Work:
 
 def run_case(case: GpuCase, *, rounds: int, attention: str = "auto", seed: int = 0) -> tuple[list[Result], list[str]]:
     """The results of one case, and notes."""
-    name = case.name
     ours = make_ours(case, attention=attention)
     documents = case_documents(case, seed)
-    a_block = case.block_size // case.longest
-    notes: list[str] = []
-    work: dict[str, Work] = {}
-    blocks = case.blocks
-    while blocks and "ours" not in work:
+    first = _ours_that_fits(case, ours, documents)
+    if first is None:
+        return [], [f"{case.name} left out: not even one block of ours fits"]
+    work, notes = _peers_that_fit(case, first, documents)
+    work = {"ours": first, **work}
+    for who, part in work.items():
+        peak = peak_memory(lambda part=part: step(part.contender, part.batch), "cuda") or 0
+        notes.append(f"{case.name}: {who}: {part.tokens:,} tokens a step, {peak / 1e9:.1f} GB at the peak")
+    timings = time_interleaved({**work, "matmul": _MatmulPeak(case.matmul)}, rounds)
+    notes += [f"{case.name}: {who}: {1 / timings[who].median:,.0f} tok/s" for who in work]
+    speed, *others = _rows(case, ours, first, documents, timings)
+    if case.all_rows:
+        return [speed, *others], notes
+    return [speed], [*notes, *(f"{row.name}: {row.value:.3g} {row.unit} ({row.note})" for row in others)]
+
+
+def _ours_that_fits(case: GpuCase, ours: Ours, documents: list[Document]) -> Work | None:
+    a_block, blocks = case.block_size // case.longest, case.blocks
+    while blocks:
         chosen = documents[: blocks * a_block]
-        found = _fitting(ours, ours.blocks([chosen[i * a_block :][:a_block] for i in range(blocks)]), chosen)
-        if found is not None:
-            work["ours"] = found
+        work = _fitting(ours, ours.blocks([chosen[i * a_block :][:a_block] for i in range(blocks)]), chosen)
+        if work is not None:
+            return work
         blocks //= 2
-    if "ours" not in work:
-        return [], [f"{name} left out: not even one block of ours fits"]
-    agreement = Agreement(ours, documents[:a_block])
-    for peer_name, peer in _peers(ours, notes, name):
-        agrees, line = agreement.check(peer_name, peer)
-        notes.append(f"{name}: {line}")
-        if not agrees:
-            continue
-        for size in SIZES:
+    return None
+
+
+def _peers_that_fit(case: GpuCase, first: Work, documents: list[Document]) -> tuple[dict[str, Work], list[str]]:
+    """transformers as it comes, and with what makes it fast where that is installed, on the largest batch that fits."""
+    ours = first.contender
+    assert isinstance(ours, Ours)
+    notes, work = [], {}
+    flash = is_flash_attn_2_available()
+    if not flash:
+        notes.append(f"{case.name}-vs-best: flash-attn is not installed, the best peer runs sdpa")
+    best = Peer(ours, sparse=True, attention="flash_attention_2" if flash else "sdpa", compile=True)
+    # Of the batch that is timed: one of another shape would compile again.
+    agreement = Agreement(ours, first.batch, documents[: first.tokens // case.longest])
+    for name, peer in (("default", Peer(ours, sparse=False)), ("best", best)):
+        agrees, line = agreement.check(name, peer)
+        notes.append(f"{case.name}: {line}")
+        sizes = iter(SIZES if agrees else ())
+        while name not in work and (size := next(sizes, None)) is not None:
             chosen = documents[: max(1, size * 1024 // case.longest)]
             found = _fitting(peer, peer.batch(chosen), chosen)
             if found is not None:
-                work[peer_name] = found
-                break
-    del agreement
-    for who, part in work.items():
-        peak = peak_memory(lambda part=part: step(part.contender, part.batch), "cuda")
-        notes.append(f"{name}: {who}: {part.tokens:,} tokens a step, {(peak or 0) / 1e9:.1f} GB at the peak")
+                work[name] = found
+    return work, notes
 
-    timings = time_interleaved({**work, "matmul": _MatmulPeak(case.matmul)}, rounds)
-    first = work["ours"]
+
+def _rows(
+    case: GpuCase, ours: Ours, first: Work, documents: list[Document], timings: Mapping[str, Timing]
+) -> list[Result]:
     chosen = documents[: first.tokens // case.longest]
     masked = sum(len(document.labels) for document in chosen)
     flops = step_flops(ours.model.config.to_dict(), [case.longest] * len(chosen), masked).total / first.tokens
-    speeds = {who: 1 / timing.median for who, timing in timings.items()}
-    results = [Result(f"{name}-tokens", speeds["ours"], "tok/s", note=f"{first.tokens:,} tokens a step")]
-    for peer_name in ("default", "best"):
-        if peer_name in work:
-            row = ratio_row(f"{name}-vs-{peer_name}", timings["ours"], timings[peer_name], "us a token", scale=1e6)
-            results.append(row)
-    reached, peak = speeds["ours"] * flops, speeds["matmul"]
-    vendor = vendor_peak()
-    note = "TFLOP/s; peak measured" + (f"; MFU {reached / vendor:.1%} of {vendor / 1e12:.0f}" if vendor else "")
-    results.append(Result(f"{name}-mfu", reached / peak, "of peak", reached / 1e12, peak / 1e12, note))
-    notes += [f"{name}: {who}: {speeds[who]:,.0f} tok/s" for who in work]
-    del work, first
-    return results, notes
+    speed, peak = 1 / timings["ours"].median, 1 / timings["matmul"].median
+    vendor = _vendor_peak()
+    note = "TFLOP/s; peak measured"
+    if vendor:
+        note += f"; MFU {speed * flops / vendor:.1%} of the vendor's {vendor / 1e12:.0f}"
+    return [
+        Result(f"{case.name}-tokens", speed, "tok/s", note=f"{first.tokens:,} tokens a step"),
+        *(
+            ratio_row(f"{case.name}-vs-{who}", timings["ours"], timings[who], "us a token", scale=1e6)
+            for who in ("default", "best")
+            if who in timings
+        ),
+        Result(f"{case.name}-mfu", speed * flops / peak, "of peak", speed * flops / 1e12, peak / 1e12, note),
+    ]
 
 
 def make_ours(case: GpuCase, *, attention: str = "auto") -> Ours:
@@ -108,8 +131,8 @@ def case_documents(case: GpuCase, seed: int) -> list[Document]:
     return make_documents([case.longest] * max(1, count), case.vocab_size, case.mask_ratio, seed)
 
 
-def vendor_peak() -> float | None:
-    """Dense bf16 FLOP/s of this GPU by Composer's table; None where Composer is missing or does not know the GPU."""
+def _vendor_peak() -> float | None:
+    """Dense bf16 FLOP/s by Composer's table; None where it does not know the GPU, or callbacks cannot be imported."""
     try:
         from mmbert_composer.callbacks.device_peak import device_peak
     except ImportError:
@@ -128,17 +151,6 @@ class _MatmulPeak:
         for _ in range(20):
             torch.mm(self.left, self.right, out=self.out)
         return 20 * 2 * self.left.shape[0] ** 3
-
-
-def _peers(ours: Ours, notes: list[str], name: str) -> list[tuple[str, Contender]]:
-    """transformers as it comes, and with what makes it fast where that is installed."""
-    from transformers.utils import is_flash_attn_2_available
-
-    flash = is_flash_attn_2_available()
-    if not flash:
-        notes.append(f"{name}-vs-best: flash-attn is not installed, the best peer runs sdpa")
-    best = Peer(ours, sparse=True, attention="flash_attention_2" if flash else "sdpa", compile=True)
-    return [("default", Peer(ours, sparse=False)), ("best", best)]
 
 
 def _fitting(contender: Contender, batch: Mapping[str, Any], documents: list[Document]) -> Work | None:

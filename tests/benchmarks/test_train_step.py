@@ -53,7 +53,8 @@ def test_a_peer_with_other_weights_disagrees():
     case = QUICK["cpu-8192"]
     assert isinstance(case, CpuCase)
     ours = make_ours(case)
-    agreement = Agreement(ours, case_documents(case, seed=0))
+    documents = case_documents(case, seed=0)
+    agreement = Agreement(ours, ours.batch(documents), documents)
     peer = Peer(ours, sparse=True)
     assert agreement.check("best", peer)[0]
     with torch.no_grad():
