@@ -12,7 +12,7 @@ LOSS_TOLERANCE = {False: 1e-4, True: 2e-2}
 GRADIENT_TOLERANCE = {False: 1e-3, True: 0.2}
 """By ``Device.bf16``: relative, of the loss and of the gradient vector of one parameter.
 
-With random weights any loss is near ln V: it is the gradients that tell a wrong attention (apart by half) from rounding.
+With random weights any loss is near ln V: the gradients tell a wrong attention (apart by half) from rounding.
 """
 
 
