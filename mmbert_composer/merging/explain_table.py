@@ -69,4 +69,5 @@ def _several(shares: Sequence[float]) -> str:
     texts = [_percent(share) for share in shares]
     if len(set(texts)) == 1:
         return texts[0]
-    return "/".join(texts) if len(texts) <= _SHOWN else f"{_percent(min(shares))} to {_percent(max(shares))}"
+    # With room to break a line.
+    return " / ".join(texts) if len(texts) <= _SHOWN else f"{_percent(min(shares))} to {_percent(max(shares))}"

@@ -59,8 +59,8 @@ def test_the_table():
     group, count, density, conflicts, agreeing, to_base, to_merge, moved = _cells(
         explain_table(explain_merge(["a", "b"], "base", SCAN, FACTS))
     )
-    assert (group[0], count[0], density[0], conflicts[0], agreeing[0]) == ("layer 0 MLP", "150", "20/10", "4", "80")
-    assert (to_base[0], to_merge[0], moved[0]) == ("30/40", "40/30", "30")
+    assert (group[0], count[0], density[0], conflicts[0], agreeing[0]) == ("layer 0 MLP", "150", "20 / 10", "4", "80")
+    assert (to_base[0], to_merge[0], moved[0]) == ("30 / 40", "40 / 30", "30")
     assert density[1] == "0"  # alike: said once
     assert len(_cells(explain_table(explain_merge(["a", "b"], None, SCAN, FACTS)))) == 3
 
