@@ -20,7 +20,7 @@ app = typer.Typer(
     epilog="Training itself: composer [-n RANKS] train.py YAML [key=value ...]. Add --debug for tracebacks.",
 )
 app.command("demo")(demo.demo)
-app.add_typer(tokenizer.app, name="tokenizer", help="Train a tokenizer with the right special tokens.")
+app.add_typer(tokenizer.app, name="tokenizer", help="Train a tokenizer, or grow one for a new language.")
 app.add_typer(prepare.app, name="prepare", help="Turn text into blocks.")
 app.command("plan")(plan.plan)
 app.command("init")(init.init)

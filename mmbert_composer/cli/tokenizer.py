@@ -1,4 +1,4 @@
-"""``mmbert tokenizer train``: a tokenizer with the special tokens and input names that training needs."""
+"""``mmbert tokenizer``: train one with the special tokens and input names that training needs, or grow one."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +21,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def tokenizer() -> None:
-    """Train a tokenizer with the right special tokens."""
+    """Train a tokenizer with the right special tokens, or give one more tokens for a new language."""
 
 
 @app.command()
@@ -48,3 +48,54 @@ def train(
         typer.echo(f"{len(trained):,} of the {vocab_size:,} tokens asked for: the text gives no more merges")
     typer.echo(f"{out}: tokenizer of {len(trained):,} tokens (hash {tokenizer_hash(out)[:12]})")
     typer.echo(f"next: mmbert prepare run --input SPEC --tokenizer {out} --out DATA")
+
+
+@app.command()
+def grow(
+    tokenizer: Annotated[
+        Path, typer.Argument(metavar="TOKENIZER", help="Folder of a BPE tokenizer, or of a model with one.")
+    ],
+    input: Inputs,
+    new_tokens: Annotated[int, typer.Option(help="Number of tokens to add; fewer if the text gives no more.")],
+    out: Annotated[Path, typer.Option(help="The folder to write; must be absent or empty.")],
+    text_field: TextField = "text",
+    id_field: IdField = "id",
+    language_field: LanguageField = "language",
+    source_field: SourceField = "source",
+    source: Source = None,
+    split: Split = "files",
+    max_bad_fraction: MaxBadFraction = 0.001,
+) -> None:
+    """Go on with a BPE's training on the text of a new language: every old token keeps its id.
+
+    Prints what that brings, language by language, and writes it as coverage.json. `mmbert import MODEL --tokenizer OUT`
+    then gives the model rows for the new tokens.
+    """
+    from rich.console import Console
+
+    from mmbert_composer.data.grow_on_inputs import grow_on_inputs
+    from mmbert_composer.data.inputs.read_options import ReadOptions
+    from mmbert_composer.data.token_coverage import coverage_table
+
+    options = ReadOptions(text_field, id_field, language_field, source_field, source, split)
+    grown = grow_on_inputs(
+        tokenizer,
+        input,
+        new_tokens,
+        out,
+        options=options,
+        max_bad_fraction=max_bad_fraction,
+        show_progress=True,
+    )
+    growth = grown.growth
+    Console().print(coverage_table(grown.before, grown.after))
+    if len(growth.tokens) < new_tokens:
+        typer.echo(f"{len(growth.tokens):,} of the {new_tokens:,} tokens asked for: the text gives no more")
+    typer.echo(
+        f"{out}: {len(growth.tokens):,} new tokens, {growth.padding:,} of them in rows of padding, "
+        f"{growth.placeholders:,} in placeholders, {growth.behind:,} behind; embedding {growth.rows:,} -> "
+        f"{growth.rows_after:,} rows"
+    )
+    if growth.room and len(growth.tokens) == new_tokens:
+        typer.echo(f"{growth.room:,} more tokens would cost no row: --new-tokens {new_tokens + growth.room}")
+    typer.echo(f"next: mmbert import MODEL --tokenizer {out} --out START")

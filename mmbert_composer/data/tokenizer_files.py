@@ -31,11 +31,11 @@ class TokenizerFiles:
                 f"no tokenizer in {self.folder}: expected a folder with tokenizer.json "
                 "(`mmbert tokenizer train` makes one)"
             )
-        self.fast: dict[str, Any] = _read_json(self.folder / "tokenizer.json")
+        self.fast: dict[str, Any] = read_json(self.folder / "tokenizer.json")
         self.config: dict[str, Any] = {}
         for name in ("special_tokens_map.json", "tokenizer_config.json"):
             if (self.folder / name).is_file():
-                self.config.update(_read_json(self.folder / name))
+                self.config.update(read_json(self.folder / name))
 
     @cached_property
     def vocabulary(self) -> dict[str, int]:
@@ -89,7 +89,8 @@ def _content(token: str | dict[str, Any]) -> str:
     return token if isinstance(token, str) else token["content"]
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The content of a JSON file; a UserError naming it if it is none."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
