@@ -1,0 +1,1 @@
+"""Merging beside mergekit: inputs, processes, comparison of what they write."""
