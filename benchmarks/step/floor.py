@@ -7,7 +7,8 @@ I intermediate, N heads, H head width, M masked tokens, V vocabulary):
 - head [M, D] x [D, D] and decoder [M, D] x [D, V], on the M masked tokens alone;
 - each of these three times: forward, gradient of the input, gradient of the weight;
 - attention of a global layer: for every document of L tokens scores [N, L, H] x [N, H, L] and values
-  [N, L, L] x [N, L, H]; of a local layer, for every chunk of half a window C: [N, C, H] x [N, H, 3C] and
+  [N, L, L] x [N, L, H], in tiles of 512 queries of one head where L is longer, so that no square of a long document
+  goes through memory; of a local layer, for every chunk of half a window C: [N, C, H] x [N, H, 3C] and
   [N, C, 3C] x [N, 3C, H], the least that tiles of C can do; each of these three times as well (forward, and the
   gradients of both factors);
 - one softmax over the logits [M, V], in place.
@@ -21,6 +22,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from transformers import ModernBertConfig
+
+TILE = 512
 
 
 class Product(NamedTuple):
@@ -47,12 +50,18 @@ def products_of_step(config: ModernBertConfig, lengths: Sequence[int], num_token
     dense = [(width, 3 * width), (width, width), (width, 2 * inner), (inner, width)]
     products = [Product(layers, 0, num_tokens, k, n) for k, n in dense]
     products += [Product(1, 0, masked, width, width), Product(1, 0, masked, width, config.vocab_size)]
-    tiles = [(global_layers, heads, length, length) for length in lengths]
+    tiles: list[tuple[int, int, int, int]] = []  # (times, heads or 0, queries, keys)
+    for length in lengths:
+        whole, rest = divmod(length, TILE)
+        if length <= TILE:
+            tiles.append((global_layers, heads, length, length))
+        else:
+            tiles += [(global_layers * heads * whole, 0, TILE, length), (global_layers * heads, 0, rest, length)]
     tiles.append((layers - global_layers, heads * -(-num_tokens // chunk), chunk, 3 * chunk))
-    for count, batch, queries, keys in tiles:
-        products.append(Product(count, batch, queries, head_width, keys))
-        products.append(Product(count, batch, queries, keys, head_width))
-    return [product for product in products if product.times]
+    for times, batch, queries, keys in tiles:
+        products.append(Product(times, batch, queries, head_width, keys))
+        products.append(Product(times, batch, queries, keys, head_width))
+    return [product for product in products if product.flops]
 
 
 class Scratch:

@@ -50,10 +50,14 @@ class Packed:
     def __init__(self, shape: ModelShape, vocab_size: int, longest: int, *, attention: str, device: str) -> None:
         config = shape.config(vocab_size, longest)
         self.model = _ready(ModernBertMLM(config, attention=attention), device)
-        # The head is not what the figure measures: its rows, all tokens here, pass through as they are.
         self.encoder = cast(ModernBertModel, self.model.model.model)
+        # The head is not what the figure measures: one row and one logit are left of it, and the encoder's output is
+        # taken where it leaves the final norm.
+        self.model.config.tie_word_embeddings = False
         cast(Any, self.model.model).head = nn.Identity()
-        cast(Any, self.model.model).decoder = nn.Identity()
+        cast(Any, self.model.model).decoder = _ready(nn.Linear(shape.hidden_size, 1), device)
+        self.encoder.final_norm.register_forward_hook(self._keep)
+        self._hidden = torch.empty(0)
         self.device, self.longest = device, longest
 
     def batch(self, documents: Sequence[Tensor]) -> dict[str, Any]:
@@ -63,8 +67,8 @@ class Packed:
             "input_ids": torch.cat(list(documents)).to(self.device),
             "cu_seqlens": lengths.cumsum(0).to(self.device, torch.int32),
             "max_seqlen": self.longest,
-            "gather": torch.arange(num_tokens, device=self.device),
-            "labels": torch.full((num_tokens,), -100, device=self.device),
+            "gather": torch.zeros(1, dtype=torch.long, device=self.device),
+            "labels": torch.full((1,), -100, device=self.device),
             "num_masked": 0,
             "tokens_real": num_tokens,
             "blocks": 1,
@@ -73,7 +77,12 @@ class Packed:
         }
 
     def encode(self, batch: Mapping[str, Any]) -> Tensor:
-        return self.model.packed_logits(batch)
+        self.model.packed_logits(batch)
+        hidden, self._hidden = self._hidden, torch.empty(0)
+        return hidden
+
+    def _keep(self, module: nn.Module, inputs: Any, output: Tensor) -> None:
+        self._hidden = output
 
 
 class Padded:

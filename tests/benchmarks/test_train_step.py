@@ -107,6 +107,13 @@ def test_typical_batches_are_padded_as_the_pool_is():
     assert padding[0] == pytest.approx(whole, rel=0.1)
 
 
+@pytest.mark.parametrize("lengths", [[512], [513], [1000, 700, 20]])
+def test_tiles_of_a_long_document_are_all_of_its_pairs(tiny_config, lengths):
+    config = tiny_config(num_hidden_layers=1)  # a global one
+    products = products_of_step(config, lengths, sum(lengths), 1)
+    assert 3 * sum(product.flops for product in products) == step_flops(config.to_dict(), lengths, 1).total
+
+
 def test_the_floor_counts_the_models_flops_and_the_tiles_of_the_windows(tiny_config):
     """One document without padding: 3 x its forward products, but for local tiles, of three chunks instead of a band.
 
