@@ -16,15 +16,13 @@ from tests.foreign_tokenizers import ENGLISH, save_gemma_like
 
 DOCUMENT = Document(ROOT / "docs" / "export.md")
 SYLLABLES = ["ሰ", "ላ", "ም", "ዓ", "ለ", "ው", "ነ", "መ", "ብ", "ት", "ሕ", "ይ", "ወ", "ጻ", "ኝ", "ን", "ር", "ቀ", "ተ", "ሁ"]
-SHORT = [*shortened(1, 16_384, 0), "data.segment_blocks=16", "curriculum.phases.0.lr=null", "data.held_out_blocks=1"]
+SHORT = [*shortened(1, 16_384, 0), "data.segment_blocks=16", "data.held_out_blocks=1"]
 
 
 def documents(words, source, language, count):
     generator = random.Random(source)
-    return [
-        {"text": " ".join(generator.choices(words, k=120)), "language": language, "source": source}
-        for _ in range(count)
-    ]
+    texts = [" ".join(generator.choices(words, k=120)) for _ in range(count)]
+    return [{"text": text, "language": language, "source": source} for text in texts]
 
 
 @pytest.fixture(scope="module")
