@@ -23,7 +23,7 @@ def explain_plot(content: Mapping[str, Any], file: Path) -> None:
     names = [Path(name).name for name in content["models"]]
     has_base = content["base"] is not None
     panels = 3 if has_base else 1
-    figure = Figure(figsize=(2.5 + 4.2 * panels, 1.6 + 0.42 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(2.5 + 4.2 * panels, 2.2 + 0.42 * len(rows)), layout="constrained")
     axes: Sequence[Axes] = np.atleast_1d(figure.subplots(1, panels, sharey=True))  # pyright: ignore[reportAssignmentType]
     groups = [row["group"] for row in rows]
     if has_base:
@@ -55,4 +55,4 @@ def _bars(axes: Axes, groups: Sequence[str], series: Mapping[str, Sequence[float
     axes.set_ylim(len(groups) - 0.5, -0.5)
     axes.set_xlabel(unit)
     axes.set_title(title)
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.1))

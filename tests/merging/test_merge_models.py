@@ -1,13 +1,18 @@
 import json
 import logging
+import os
 import resource
 import shutil
+import subprocess
+import sys
+import time
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
+from mmbert_composer.cli.main import main
 from mmbert_composer.errors import UserError
 from mmbert_composer.merging.merge_method import MergeMethod
 from mmbert_composer.merging.merge_models import merge_models
@@ -206,3 +211,25 @@ def test_half_precision_stays(tmp_path, tiny_model, save_folder):
     merge_models(folders, tmp_path / "out", MergeMethod())
     assert {tensor.dtype for tensor in load_file(tmp_path / "out" / "model.safetensors").values()} == {torch.bfloat16}
     assert json.loads((tmp_path / "out" / "config.json").read_text())["dtype"] == "bfloat16"
+
+
+@pytest.mark.slow
+def test_a_merge_killed_while_it_writes_is_done_again(tmp_path, save_folder):
+    # Wide enough that writing and checking take a while.
+    models = [save_folder(f"m{seed}", seed, vocab_size=40_000, hidden_size=256) for seed in (1, 2)]
+    command = [sys.executable, "-m", "mmbert_composer.cli.main", "merge", "--out", "out", *map(str, models)]
+    merge = subprocess.Popen(command, cwd=tmp_path, env={**os.environ, "HF_HUB_OFFLINE": "1"})
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob(".out.partial-*/model.safetensors")):
+        assert merge.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    merge.kill()
+    merge.wait()
+    assert not (tmp_path / "out").exists()
+    assert list(tmp_path.glob(".out.partial-*"))
+    assert main(["merge", "--out", str(tmp_path / "out"), *map(str, models)]) == 0
+    assert not list(tmp_path.glob(".out.partial-*"))
+    first, second = (load_file(model / "model.safetensors") for model in models)
+    for name, tensor in load_file(tmp_path / "out" / "model.safetensors").items():
+        assert torch.allclose(tensor, (first[name] + second[name]) / 2, atol=1e-6)
