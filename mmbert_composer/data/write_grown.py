@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from mmbert_composer.data.atomic_write import publish_folder, write_json
 from mmbert_composer.data.grow_merges import NewToken
 from mmbert_composer.data.tokenizer_files import TokenizerFiles, read_json
+from mmbert_composer.data.tokenizer_settings import settings_for_both
 from mmbert_composer.errors import UserError
 
 # tokenizer.model, vocab.json and merges.txt would still hold the old tokenizer: they are not copied.
@@ -32,7 +33,7 @@ def write_grown(files: TokenizerFiles, tokens: Mapping[int, NewToken], replaced:
         (temporary / "tokenizer.json").write_text(json.dumps(fast, ensure_ascii=False, indent=1), encoding="utf-8")
         for name in _SETTINGS:
             if (files.folder / name).is_file():
-                settings = _without(read_json(files.folder / name), replaced, set(tokens))
+                settings = settings_for_both(_without(read_json(files.folder / name), replaced, set(tokens)))
                 write_json(temporary / name, settings, indent=2)
         grown = TokenizerFiles(temporary)
         found = Tokenizer.from_file(str(temporary / "tokenizer.json")).get_vocab()

@@ -13,6 +13,7 @@ from transformers import AutoModelForMaskedLM, AutoTokenizer, ModernBertConfig
 
 from mmbert_composer.checkpoints.safetensors_file import StoredTensor, stored_tensors
 from mmbert_composer.curriculum.phase import RopeTheta
+from mmbert_composer.data.tokenizer_settings import settings_for_both
 from mmbert_composer.errors import UserError
 from mmbert_composer.export.atomic_folder import atomic_folder
 from mmbert_composer.export.compare_logits import compare_logits, fixed_documents, packed_logits
@@ -129,7 +130,7 @@ def _copy_tokenizer(source: Path, folder: Path, max_seq_len: int) -> None:
     settings = folder / "tokenizer_config.json"
     if settings.is_file():
         content = json.loads(settings.read_text(encoding="utf-8"))
-        write_json(settings, {**content, "model_max_length": max_seq_len})
+        write_json(settings, {**settings_for_both(content), "model_max_length": max_seq_len})
 
 
 def _check(config: Mapping[str, Any], folder: Path) -> Mapping[str, float]:
@@ -146,7 +147,10 @@ def _check(config: Mapping[str, Any], folder: Path) -> Mapping[str, float]:
     wrong = {kind: sorted(map(str, names)) for kind, names in loading.items() if names}
     if wrong:
         raise UserError(f"export: transformers loads the written folder with {wrong}")
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (ValueError, ImportError, OSError, KeyError) as error:
+        raise UserError(f"export: transformers does not load the tokenizer: {str(error).splitlines()[0]}") from error
     if len(tokenizer) > reloaded.config.vocab_size:
         raise UserError(f"export: the tokenizer has {len(tokenizer)} tokens, the model {reloaded.config.vocab_size}")
     for kind in ("pad", "bos", "eos"):

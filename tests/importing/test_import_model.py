@@ -76,6 +76,32 @@ def test_sharded_and_transformers_5(tmp_path, save_hf):
     assert config_of(hf) == config_of(tmp_path / "start")
 
 
+def test_a_tokenizer_saved_by_transformers_5(tmp_path, save_hf):
+    """What 5.2.0 writes: one settings file, a class that 4 does not have, two keys of its own."""
+    hf = save_hf()
+    (hf / "special_tokens_map.json").unlink()
+    settings = hf / "tokenizer_config.json"
+    edit_json(
+        settings, tokenizer_class="TokenizersBackend", backend="tokenizers", is_local=True, added_tokens_decoder=None
+    )
+    import_model(hf, tmp_path / "start")
+    assert AutoTokenizer.from_pretrained(tmp_path / "start")("the fox").input_ids[0] == 2
+    edit_json(settings, tokenizer_class="NoSuchTokenizer")
+    with pytest.raises(UserError, match="transformers does not load the tokenizer: Tokenizer class NoSuchTokenizer"):
+        import_model(hf, tmp_path / "other")
+
+
+def test_the_class_of_gemmas_tokenizer(tmp_path, save_hf):
+    hf = save_hf()
+    edit_json(
+        hf / "tokenizer_config.json", tokenizer_class="GemmaTokenizerFast", add_bos_token=True, add_eos_token=True
+    )
+    import_model(hf, tmp_path / "start")
+    ids = [AutoTokenizer.from_pretrained(folder)("the fox").input_ids for folder in (hf, tmp_path / "start")]
+    assert ids[0] == ids[1]
+    assert (ids[0][0], ids[0][-1]) == (2, 1)
+
+
 def test_bfloat16_and_a_decoder_saved_twice(tmp_path, save_hf):
     hf = save_hf()
     weights = {name: tensor.bfloat16() for name, tensor in load_file(hf / "model.safetensors").items()}
