@@ -54,4 +54,7 @@ def export_config(
         "tie_word_embeddings": known.tie_word_embeddings,
         "dtype": name,
         "torch_dtype": name,  # the key's name before transformers 4.56
+        # The oldest that reads this. 4.57.3 to 4.57.6 warn of a wrong pattern at every local tokenizer of more than
+        # 100,000 tokens whose model they or a younger 4 have saved (_patch_mistral_regex); not of this.
+        "transformers_version": "4.48.0",
     }

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from mmbert_composer.importing.kept_ids import NewTokens
 from mmbert_composer.importing.old_pieces import old_pieces
 
 _ROWS = (EMBEDDING, "decoder.bias")
+_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -82,15 +84,17 @@ def grow_rows(
 def _grown(rows: Tensor, after: int, used: Tensor, pieces: Mapping[int, Any]) -> Tensor:
     grown = rows.new_empty((after, *rows.shape[1:]))
     grown[: len(rows)] = rows
-    mean = _mean(rows, used)
+    mean = sum(rows[part].double().sum(0) for part in used.split(_AT_ONCE)) / len(used)
     grown[len(rows) :] = mean
-    for index, ids in pieces.items():
-        grown[index] = _mean(rows, torch.from_numpy(ids)) if len(ids) else mean
+    for start in range(0, len(pieces), _AT_ONCE):
+        part = list(pieces.items())[start : start + _AT_ONCE]
+        lengths = torch.tensor([len(ids) for _, ids in part])
+        means = torch.zeros((len(part), *rows.shape[1:]), dtype=torch.float64)
+        flat = torch.from_numpy(np.concatenate([ids for _, ids in part]))
+        owners = torch.arange(len(part)).repeat_interleave(lengths)
+        for ids, owner in zip(flat.split(_AT_ONCE), owners.split(_AT_ONCE), strict=True):
+            means.index_add_(0, owner, rows[ids].double())
+        means /= lengths.clamp(min=1).view(-1, *[1] * (rows.ndim - 1))
+        means[lengths == 0] = mean
+        grown[[index for index, _ in part]] = means.to(rows.dtype)
     return grown
-
-
-def _mean(rows: Tensor, ids: Tensor, at_once: int = 8192) -> Tensor:
-    """Mean of ``rows[ids]``, summed in float64 a few thousand rows at a time."""
-    total = sum(rows[part].double().sum(0) for part in ids.split(at_once))
-    assert isinstance(total, Tensor)
-    return (total / len(ids)).to(rows.dtype)

@@ -14,6 +14,7 @@ from mmbert_composer.errors import UserError
 from mmbert_composer.export.export_model import Exported, ModelFiles, export_model
 from mmbert_composer.export.hf_config import rope_theta_of
 from mmbert_composer.export.model_card import ModelFacts
+from mmbert_composer.export.weights_file import check_fit, described, float_dtype, write_weights
 from mmbert_composer.importing.check_import import check_import
 from mmbert_composer.importing.complete_head import complete_head
 from mmbert_composer.importing.grow_rows import RowReport, grow_rows
@@ -50,22 +51,25 @@ def import_model(
     """
     source, out = Path(source), Path(out)
     request = check_import(source, out, None if tokenizer is None else Path(tokenizer))
-    config = request.config
+    config = {**request.config, "tie_word_embeddings": True}
     weights, new = complete_head(folder_weights(source), config, str(source), new_head=new_head)
-    _check_finite(weights, source)
-    notes = list(request.notes)
-    if new:
-        notes.append(f"NEW HEAD, to be trained before masked words can be told: {', '.join(new)}")
-    rows, files = None, request.tokenizer
     if weights[EMBEDDING].shape[0] != config["vocab_size"]:
         raise UserError(
             f"{source}: the embedding has {weights[EMBEDDING].shape[0]:,} rows and config.json says vocab_size "
             f"{config['vocab_size']:,}"
         )
+    tensors = described(weights)
+    check_fit(tensors, config)
+    float_dtype(tensors)
+    _check_finite(weights, source)
+    notes = list(request.notes)
+    if new:
+        notes.append(f"NEW HEAD, to be trained before masked words can be told: {', '.join(new)}")
+    rows, files = None, request.tokenizer
     if request.grown is not None and request.added is not None:
         weights, rows = grow_rows(weights, request.tokenizer, request.grown, request.added)
         files = request.grown
-    config = {**config, "vocab_size": weights[EMBEDDING].shape[0], "tie_word_embeddings": True}
+    config = {**config, "vocab_size": weights[EMBEDDING].shape[0]}
     name = origin_name(source)
     record = {
         "format": 1,
@@ -76,8 +80,13 @@ def import_model(
         "rows": None if rows is None else rows.to_json(),
         "notes": notes,
     }
+
+    def write(file: Path) -> None:
+        write_weights(weights, file)
+        weights.clear()  # the check of what is written needs them no more
+
     exported = export_model(
-        weights,
+        write,
         ModelFiles(config, files.folder, rope_theta_of(config), config["max_position_embeddings"]),
         out,
         facts=ModelFacts(name=out.name, started_from=name, licence=record["licence"]),
@@ -109,12 +118,11 @@ def stated_licence(folder: Path) -> str | None:
 
 
 def _check_finite(weights: Mapping[str, Tensor], source: Path) -> None:
-    """A few million values at a time: an embedding's mask would be a quarter of it."""
+    # By the extremes, which a NaN or an infinity goes into: a mask of the embedding would be a quarter of it.
     broken = [
         name
         for name, tensor in weights.items()
-        if tensor.is_floating_point()
-        and not all(bool(torch.isfinite(part).all()) for part in tensor.reshape(-1).split(1 << 22))
+        if tensor.is_floating_point() and not bool(torch.isfinite(torch.stack(tensor.aminmax())).all())
     ]
     if broken:
         raise UserError(f"{source}: NaN or infinite values in {', '.join(broken)}; such a model cannot be trained on")

@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 def test_help_names_every_command(capsys):
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    for command in ("demo", "tokenizer", "prepare", "plan", "init", "merge", "export", "report", "registry"):
+    for command in ("demo", "tokenizer", "prepare", "plan", "init", "merge", "export", "import", "report", "registry"):
         assert command in text
 
 
