@@ -4,6 +4,7 @@ import warnings
 from types import SimpleNamespace
 from typing import Any, cast
 
+import torch
 from composer.callbacks.speed_monitor import get_gpu_flops_available
 
 
@@ -12,6 +13,8 @@ def device_peak(precision: str) -> float | None:
 
     None on a CPU, and for a GPU that the table does not know.
     """
+    if precision == "fp32" and torch.backends.cuda.matmul.allow_tf32:  # as Composer sets it
+        precision = "tf32"
     # It reads nothing of the state but the precision.
     state = cast("Any", SimpleNamespace(precision=SimpleNamespace(value=precision)))
     with warnings.catch_warnings():

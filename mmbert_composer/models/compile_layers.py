@@ -6,7 +6,8 @@ again inside a phase, and one compilation serves all layers. Attention stays out
 
 import logging
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from types import FunctionType
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -49,10 +50,7 @@ def layer_functions(model: ModernBertModel, compile: Compile, device: torch.devi
     """
     if not compile or (compile == "auto" and not _compiles_by_itself(device)):
         return EAGER
-    functions = LayerFunctions(
-        torch.compile(before_attention, dynamic=False, fullgraph=True),
-        torch.compile(after_attention, dynamic=False, fullgraph=True),
-    )
+    functions = LayerFunctions(_compiled(before_attention), _compiled(after_attention))
     try:
         _try_out(functions, model, device)
     except Exception as error:  # a missing C compiler, a triton of another torch, an operation it cannot take, ...
@@ -63,6 +61,15 @@ def layer_functions(model: ModernBertModel, compile: Compile, device: torch.devi
         return EAGER
     log.info("the layers are compiled for %s", device)
     return functions
+
+
+def _compiled(function: FunctionType) -> Any:
+    """``function`` compiled for fixed shapes, apart from every other model's.
+
+    torch counts compilations by code object and stops a full graph at eight: models of one process would share them.
+    """
+    own = FunctionType(function.__code__.replace(), function.__globals__, function.__name__, function.__defaults__)
+    return torch.compile(own, dynamic=False, fullgraph=True)
 
 
 def _compiles_by_itself(device: torch.device) -> bool:

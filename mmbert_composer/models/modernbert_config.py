@@ -26,6 +26,7 @@ DERIVED_KEYS = {
     "reference_compile": "use compile",
     "sparse_prediction": "the head always runs on masked tokens alone",
     "sparse_pred_ignore_index": "the head always runs on masked tokens alone",
+    "deterministic_flash_attn": "set deterministic_mode: true beside model",
     "repad_logits_with_grad": "the batch is packed and never padded again",
 }
 
@@ -53,9 +54,9 @@ def build_config(
             raise UserError(f"model.{key} cannot be set: {DERIVED_KEYS[key]}; remove the key")
         if key not in accepted and key not in OWN_KEYS:
             raise UserError(f"model.{key} is no key of the model: {did_you_mean(key, [*accepted, *OWN_KEYS])}")
+    _check_values(model)
     values = {key: value for key, value in model.items() if key not in RUN_KEYS}
     values.setdefault("attention_out_dropout", 0.0)
-    _check_values(values)
     config = ModernBertConfig(
         **values,
         vocab_size=-(-vocab_size // VOCAB_MULTIPLE) * VOCAB_MULTIPLE,
@@ -95,10 +96,16 @@ def _check_values(values: Mapping[str, Any]) -> None:
             f"model.attention_dropout={values['attention_dropout']} would drop attention probabilities, which the "
             f"packed kernels do not: the recipe's dropout on the output projection is attention_out_dropout"
         )
-    for key in ("global_rope_theta", "local_rope_theta"):
+    for key in ("global_rope_theta", "local_rope_theta", "norm_eps", "initializer_range"):
         value = values.get(key, 1.0)
         if not isinstance(value, int | float) or isinstance(value, bool) or value <= 0:
             raise UserError(f"model.{key}={value!r} must be a positive number")
+    z_loss = values.get("z_loss", 0.0)
+    if not isinstance(z_loss, int | float) or isinstance(z_loss, bool) or not z_loss >= 0:
+        raise UserError(f"model.z_loss={z_loss!r} must be a number of at least 0; 1e-4 is usual, 0 is none")
+    recompute = values.get("activation_checkpointing", False)
+    if not isinstance(recompute, bool):
+        raise UserError(f"model.activation_checkpointing={recompute!r} must be true or false")
     for key in ("hidden_activation", "classifier_activation"):
         if values.get(key, "gelu") not in ACT2FN:
             raise UserError(f"model.{key}={values[key]!r} is no activation of transformers: gelu is the recipe's")

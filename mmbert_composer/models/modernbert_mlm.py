@@ -111,7 +111,9 @@ class ModernBertMLM(ComposerModel):
             gather, labels = gather[used], labels[used]
         hidden, weight = self._head(batch, gather)
         z_loss = self.z_loss if self.training else 0.0
-        loss, row_loss, correct = linear_cross_entropy(hidden, weight, self.model.decoder.bias, labels, z_loss=z_loss)
+        loss, row_loss, correct = linear_cross_entropy(
+            hidden, weight, self.model.decoder.bias, labels, z_loss=z_loss, with_rows=not self.training
+        )
         outputs = {"loss": loss, "correct": correct.sum(), "num_masked": batch["num_masked"]}
         if not self.training:
             rows = batch["labels"].shape

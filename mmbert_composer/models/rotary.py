@@ -15,7 +15,8 @@ def rotary_tables(inv_freq: Tensor, positions: Tensor, heads: int, dtype: torch.
     x * cos + swapped(x) * sin, with the halves of x swapped, is the rotation: the sine's first half is negative.
     On a CPU they are repeated for every head ([T, N, H]): products without broadcasting are three times as fast.
     """
-    angles = positions.to(inv_freq.dtype)[:, None, None] * inv_freq
+    exact = torch.promote_types(inv_freq.dtype, torch.float32)  # bf16 tells 8,192 positions apart as 900
+    angles = positions.to(exact)[:, None, None] * inv_freq.to(exact)
     cos, sin = angles.cos().to(dtype), angles.sin().to(dtype)
     repeat = heads if positions.device.type == "cpu" else 1
     return torch.cat([cos, cos], -1).repeat(1, repeat, 1), torch.cat([-sin, sin], -1).repeat(1, repeat, 1)

@@ -10,6 +10,8 @@ from torch._dynamo.testing import CompileCounter
 
 from mmbert_composer.errors import UserError
 from mmbert_composer.models import compile_layers
+from mmbert_composer.models.attention import choose_backend
+from mmbert_composer.models.attention.backend import BACKENDS
 from mmbert_composer.models.compile_layers import EAGER, layer_functions
 from mmbert_composer.models.modernbert_mlm import ModernBertMLM
 
@@ -61,6 +63,14 @@ def test_nothing_is_compiled_again_inside_a_phase(
     assert counter.frame_count == 2 + 3, "held-out losses come from the eager layers"
 
 
+def test_more_models_in_a_process_than_torch_compiles_of_one_function(
+    make_model: MakeModel, make_batch: MakeBatch, counter: CompileCounter
+):
+    for size in range(64, 64 + 6 * 8, 8):
+        model = make_model(compile=True)
+        assert torch.isfinite(model(make_batch([[size]], size, size))["loss"])
+
+
 def test_auto_stays_eager_on_a_cpu(make_model: MakeModel):
     assert layer_functions(make_model().model.model, "auto", CPU) is EAGER
     assert layer_functions(make_model().model.model, False, torch.device("cuda")) is EAGER
@@ -93,11 +103,16 @@ def test_the_trial_leaves_the_generator_alone(make_model: MakeModel, counter: Co
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_recomputed_layers_give_the_same_gradients(make_model: MakeModel, make_batch: MakeBatch):
+@pytest.mark.parametrize("is_kernel", [False, True])  # a kernel is tried out inside the first layer
+def test_recomputed_layers_give_the_same_gradients(
+    make_model: MakeModel, make_batch: MakeBatch, monkeypatch: pytest.MonkeyPatch, is_kernel: bool
+):
+    monkeypatch.setitem(BACKENDS, "sdpa", BACKENDS["sdpa"]._replace(is_kernel=is_kernel))
+    monkeypatch.setattr(choose_backend, "_chosen", {})
     batch = make_batch([[200, 3, 53], [256]], 256, 256)
     results = []
     for recompute in (False, True):
-        model = make_model(attention_out_dropout=0.2, activation_checkpointing=recompute).train()
+        model = make_model(attention="sdpa", attention_out_dropout=0.2, activation_checkpointing=recompute).train()
         torch.manual_seed(1)  # the dropped elements are the same ones the second time
         results.append(gradients(model, batch))
     for one, other in zip(*results, strict=True):

@@ -95,9 +95,25 @@ def test_z_loss_is_the_mean_squared_log_partition():
         (614, 256_000, 614),  # 600 MiB of logits: one chunk
         (1_228, 256_000, 614),  # two equal ones, not 786 and 442
         (5_000, 16_384, 625),  # as tall as helps, in equal chunks
+        (2_000, 1 << 20, 182),  # 192 fit
         (10, 1 << 30, 1),  # a row is the least there is
         (0, 256_000, 1),
     ],
 )
 def test_chunks_are_equal_and_fit_the_memory(rows: int, vocab_size: int, expected: int):
     assert chunk_rows_for(rows, vocab_size) == expected
+
+
+def test_half_precision_holds_a_logit_three_times():
+    assert chunk_rows_for(10_000, 256_000, "cuda", torch.bfloat16) == 1_000  # 1,048 fit
+    assert chunk_rows_for(10_000, 256_000, "cuda") == 2_000  # 2,097 fit
+
+
+def test_a_frozen_decoder_gets_no_gradient_and_the_rest_is_the_same():
+    tensors, labels = inputs(6), torch.arange(6)
+    expected = torch.autograd.grad(linear_cross_entropy(*tensors, labels)[0], tensors)
+    hidden, weight, bias = tensors
+    loss, _, _ = linear_cross_entropy(hidden, weight.detach(), bias, labels)
+    actual = torch.autograd.grad(loss, [hidden, bias])
+    assert torch.equal(actual[0], expected[0])
+    assert torch.equal(actual[1], expected[2])

@@ -43,6 +43,11 @@ def test_the_derived_values_of_the_paper_s_models():
         ({"hidden_size": 100, "num_attention_heads": 12}, "must be an even multiple of num_attention_heads=12"),
         ({"num_hidden_layers": 0}, "model.num_hidden_layers=0 must be a whole number of at least 1"),
         ({"global_rope_theta": -1}, "model.global_rope_theta=-1 must be a positive number"),
+        ({"norm_eps": 0}, "model.norm_eps=0 must be a positive number"),
+        ({"z_loss": "x"}, "model.z_loss='x' must be a number of at least 0"),
+        ({"z_loss": -1}, "model.z_loss=-1 must be a number of at least 0"),
+        ({"activation_checkpointing": "no"}, "model.activation_checkpointing='no' must be true or false"),
+        ({"deterministic_flash_attn": True}, "cannot be set: set deterministic_mode: true beside model"),
         ({"hidden_activation": "gelo"}, "model.hidden_activation='gelo' is no activation"),
     ],
 )

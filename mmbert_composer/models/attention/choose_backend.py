@@ -68,8 +68,14 @@ def try_out(attend: Attend, head_dim: int, dtype: torch.dtype, device: torch.dev
     bounds = torch.tensor([0, 3, 3, 43], dtype=torch.int32)
     generator = torch.Generator().manual_seed(0)
     results: list[list[Tensor]] = []
-    # The caller may be evaluating, or in autocast, which would change dtypes.
-    with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device.type, enabled=False):
+    # The caller may be evaluating, in autocast, which would change dtypes, or in a layer whose activations are
+    # computed again, which would count the tensors saved here among its own.
+    with (
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        torch.autocast(device.type, enabled=False),
+        torch.autograd.graph.saved_tensors_hooks(lambda x: x, lambda x: x),
+    ):
         values = torch.randn(4, sum(lengths), heads, head_dim, generator=generator).to(dtype)
         for function, place, kind in ((reference_attention, CPU, torch.float64), (attend, device, dtype)):
             q, k, v, weight = (x.to(place, kind, copy=True).requires_grad_() for x in values)

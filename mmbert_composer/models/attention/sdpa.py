@@ -32,8 +32,8 @@ def _grouped(q: Tensor, k: Tensor, v: Tensor, layout: PackedLayout) -> Tensor:
     out = []
     for (rows, longest), mask, *qkv in zip(groups.shapes, groups.masks, *parts, strict=True):
         query, key, value = (x.view(rows, longest, *x.shape[1:]).transpose(1, 2) for x in qkv)  # [G, N, L, H]
-        if mask is not None:
-            mask = mask.expand(-1, 1, longest, -1)
+        if mask is not None:  # added, not a truth value: torch would make a square of that one
+            mask = torch.zeros_like(mask, dtype=q.dtype).masked_fill_(~mask, float("-inf"))
         result = scaled_dot_product_attention(query, key, value, attn_mask=mask)
         out.append(result.transpose(1, 2).reshape(rows * longest, *q.shape[1:]))
     return collect(torch.cat(out), groups)

@@ -201,6 +201,7 @@ def memory(tokens: int, lengths: list[int], window: int | None, backend: str) ->
         ("sdpa", 16, lambda tokens: [4] * (tokens // 4), 4),
         ("sdpa", None, lambda tokens: [tokens], 4),
         ("sdpa", None, lambda tokens: [64] * (tokens // 64), 4),
+        ("sdpa", None, lambda tokens: [tokens * 8 // 15, tokens - tokens * 8 // 15], 4),  # unequal: one is padded
         ("reference", 128, lambda tokens: [tokens], 16),  # what the measurement shows where there is a square
     ],
 )
