@@ -66,3 +66,5 @@ def test_there_and_back(tmp_path, gemma_like, shape):
         mask = batch.attention_mask[..., None]
         embeddings = SentenceTransformer(back, device="cpu").encode(texts, convert_to_tensor=True)
         assert torch.allclose(embeddings, (hidden * mask).sum(1) / mask.sum(1), atol=1e-5)
+    for folder in ("hf", "start", "back"):  # gigabytes, and pytest keeps the folders of three runs
+        shutil.rmtree(tmp_path / folder)
