@@ -159,6 +159,7 @@ def test_killed_while_merging(tmp_path, tiny_tokenizer):
         assert all(process.poll() is None for process in ranks)
         time.sleep(0.2)
     ranks[0].send_signal(signal.SIGKILL)
+    ranks[0].communicate()
     output = ranks[1].communicate(timeout=60)[0]
     assert ranks[1].returncode != 0, output  # rank 0 held the store: whoever waits for it stops as well
     assert not (run / "merged").exists()
