@@ -30,7 +30,7 @@ def weight_files(folder: Path) -> list[Path]:
     if names == [SINGLE] and pickled is not None:
         raise UserError(
             f"{folder}: its weights are pickled ({pickled}), and loading a pickle can run any code, so it is not done. "
-            f"If you trust them, convert them once: python -c \"from transformers import AutoModelForMaskedLM as M; "
+            f'If you trust them, convert them once: python -c "from transformers import AutoModelForMaskedLM as M; '
             f"M.from_pretrained('{folder}').save_pretrained('{folder}-safe')\", and copy the tokenizer's files there"
         )
     raise UserError(

@@ -26,12 +26,12 @@ def import_model(
     """
     from mmbert_composer.importing.check_import import check_import
 
-    check_import(source, out, tokenizer)
+    request = check_import(source, out, tokenizer)
 
     # Here and not above: torch and transformers take seconds, a refusal none.
-    from mmbert_composer.importing.import_model import import_model as import_folder
+    from mmbert_composer.importing.import_model import import_checked
 
-    imported = import_folder(source, out, tokenizer=tokenizer, new_head=new_head)
+    imported = import_checked(request, out, new_head=new_head)
     for note in imported.notes:
         typer.echo(f"note: {note}")
     if imported.rows is not None:

@@ -15,7 +15,7 @@ from mmbert_composer.export.export_model import Exported, ModelFiles, export_mod
 from mmbert_composer.export.hf_config import rope_theta_of
 from mmbert_composer.export.model_card import ModelFacts
 from mmbert_composer.export.weights_file import check_fit, described, float_dtype, write_weights
-from mmbert_composer.importing.check_import import check_import
+from mmbert_composer.importing.check_import import ImportRequest, check_import
 from mmbert_composer.importing.complete_head import complete_head
 from mmbert_composer.importing.grow_rows import RowReport, grow_rows
 from mmbert_composer.importing.model_yaml import model_yaml
@@ -49,8 +49,13 @@ def import_model(
     Raises:
         UserError: whatever ``check_import`` and ``complete_head`` find; weights that are not finite.
     """
-    source, out = Path(source), Path(out)
-    request = check_import(source, out, None if tokenizer is None else Path(tokenizer))
+    request = check_import(Path(source), Path(out), None if tokenizer is None else Path(tokenizer))
+    return import_checked(request, Path(out), new_head=new_head)
+
+
+def import_checked(request: ImportRequest, out: Path, *, new_head: bool = False) -> Imported:
+    """What ``import_model`` does once ``check_import`` has passed."""
+    source = request.source
     config = {**request.config, "tie_word_embeddings": True}
     weights, new = complete_head(folder_weights(source), config, str(source), new_head=new_head)
     if weights[EMBEDDING].shape[0] != config["vocab_size"]:
