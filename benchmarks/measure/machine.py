@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+# What changes the speed of torch and is not seen in a command line.
+_SETTINGS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "THP_MEM_ALLOC_ENABLE", "PYTORCH_CUDA_ALLOC_CONF")
+
 
 def describe_machine() -> dict[str, Any]:
     """Processor, cores that this process may use, memory, versions, GPU, load and commit; call it before any work.
@@ -23,7 +26,10 @@ def describe_machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": _version("torch"),
         "transformers": _version("transformers"),
+        "flash_attn": _version("flash-attn"),
+        "liger_kernel": _version("liger-kernel"),
         "commit": _commit(),
+        "environment": {name: os.environ[name] for name in _SETTINGS if name in os.environ},
     }
     torch = sys.modules.get("torch")
     if torch is not None:

@@ -7,10 +7,10 @@ I intermediate, N heads, H head width, M masked tokens, V vocabulary):
 - head [M, D] x [D, D] and decoder [M, D] x [D, V], on the M masked tokens alone;
 - each of these three times: forward, gradient of the input, gradient of the weight;
 - attention of a global layer: for every document of L tokens scores [N, L, H] x [N, H, L] and values
-  [N, L, L] x [N, L, H], in tiles of 512 queries of one head where L is longer, so that no square of a long document
-  goes through memory; of a local layer, for every chunk of half a window C: [N, C, H] x [N, H, 3C] and
-  [N, C, 3C] x [N, 3C, H], the least that tiles of C can do; each of these three times as well (forward, and the
-  gradients of both factors);
+  [N, L, L] x [N, L, H], in tiles of 512 queries x 512 keys of one head where L is longer, so that no square of a long
+  document goes through memory and a tile stays in a cache; of a local layer, for every chunk of half a window C:
+  [N, C, H] x [N, H, 3C] and [N, C, 3C] x [N, 3C, H], the least that tiles of C can do; each of these three times as
+  well (forward, and the gradients of both factors);
 - one softmax over the logits [M, V], in place.
 
 Not counted: normalisation, GLU, rotation, the softmax of attention, embedding lookup and its gradient, recomputation.
@@ -52,11 +52,11 @@ def products_of_step(config: ModernBertConfig, lengths: Sequence[int], num_token
     products += [Product(1, 0, masked, width, width), Product(1, 0, masked, width, config.vocab_size)]
     tiles: list[tuple[int, int, int, int]] = []  # (times, heads or 0, queries, keys)
     for length in lengths:
-        whole, rest = divmod(length, TILE)
         if length <= TILE:
             tiles.append((global_layers, heads, length, length))
         else:
-            tiles += [(global_layers * heads * whole, 0, TILE, length), (global_layers * heads, 0, rest, length)]
+            sides = [(length // TILE, TILE), (1, length % TILE)]
+            tiles += [(global_layers * heads * i * j, 0, m, n) for i, m in sides for j, n in sides]
     tiles.append((layers - global_layers, heads * -(-num_tokens // chunk), chunk, 3 * chunk))
     for times, batch, queries, keys in tiles:
         products.append(Product(times, batch, queries, head_width, keys))
@@ -76,7 +76,10 @@ class Scratch:
         for length in shape:
             size *= length
         if self._flat[which].numel() < size:
-            self._flat[which] = torch.empty(size, device=self.device, dtype=self.dtype).normal_()
+            self._flat[which] = torch.empty(size, device=self.device, dtype=self.dtype)
+            self._flat[which].normal_(
+                0, 0.1
+            )  # products stay small: a softmax of large numbers is slower, and wrong here
         return self._flat[which][:size].view(shape)
 
 
