@@ -78,7 +78,10 @@ def _options() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    # As training does, for the peers too; before torch is imported.
     from mmbert_composer.runtime.cpu_threads import wait_without_spinning
+    from mmbert_composer.runtime.huge_pages import use_huge_pages
 
-    wait_without_spinning()  # as training does; before torch is imported
+    wait_without_spinning()
+    use_huge_pages()
     main()

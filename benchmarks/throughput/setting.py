@@ -1,5 +1,6 @@
 """One setting of the figure: documents of a length, fixed or varied, through every encoder that can take them."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -88,6 +89,9 @@ def run_setting(
             rows.append(row)
     speeds = ", ".join(f"{name} {1 / timing.median:,.0f}" for name, timing in timings.items())
     notes.append(f"{prefix}: tok/s: {speeds}")
+    if device == "cpu":
+        cpu = {name: statistics.median(timing.cpu_seconds) * 1e6 for name, timing in timings.items()}
+        notes.append(f"{prefix}: us of CPU a token: {', '.join(f'{name} {spent:,.0f}' for name, spent in cpu.items())}")
     return rows, notes
 
 
