@@ -1,9 +1,10 @@
 """Merging three models of mmBERT-base's shapes beside mergekit: time, memory, and whether both write the same.
 
-``python -m benchmarks.merge [--quick] [--rounds 3] [--folder DIR]``
+``python -m benchmarks.merge [--quick] [--method ties] [--rounds 3] [--folder DIR]``
 
 Every contender is a whole process as a user starts it: ours with its check of the result by logits and its flush to the
-disk, mergekit by its defaults and with its flags that could help. They take turns; the inputs (4.9 GB, random weights)
+disk, ours without the check (nobody can start that, but mergekit checks nothing either), mergekit by its defaults and
+with its flags that could help. They take turns; the inputs (4.9 GB, random weights)
 have been read once before, so that they come from the page cache for all alike.
 """
 
@@ -15,11 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Result, describe_machine, print_report
-from benchmarks.merging.contenders import MERGEKIT_FLAGS, MERGEKIT_PYTHON, Run, mergekit, ours, run
+from benchmarks.merging.contenders import MERGEKIT_FLAGS, MERGEKIT_PYTHON, Run, mergekit, ours, ours_alone, run
 
 ROUNDS = 3
 METHODS = ("ties", "linear")
@@ -38,20 +40,21 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
         elif shutil.disk_usage(folder).free < _NEEDED:
             results, notes = [], [f"left out: {_NEEDED / 1e9:.0f} GB of disk are needed in {folder.parent} (--folder)"]
         else:
-            results, notes = _full(folder, options.rounds)
+            results, notes = _full(folder, options.method or METHODS, options.rounds)
     return print_report("merge", machine, results, notes)
 
 
-def _full(folder: Path, rounds: int) -> tuple[list[Result], list[str]]:
+def _full(folder: Path, methods: Sequence[str], rounds: int) -> tuple[list[Result], list[str]]:
     subprocess.run([sys.executable, "-m", "benchmarks.merging.inputs", str(folder)], check=True)
     for file in folder.glob("*/*.safetensors"):  # into the page cache
         with file.open("rb", buffering=0) as opened:
             while opened.read(1 << 24):
                 pass
     commands = {}
-    for method in METHODS:
-        out = folder / f"ours-{method}"
-        commands[f"ours-{method}"] = (ours(method, folder, out), out)
+    for method in methods:
+        for contender, command in {"ours": ours, "alone": ours_alone}.items():
+            out = folder / f"{contender}-{method}"
+            commands[f"{contender}-{method}"] = (command(method, folder, out), out)
         for contender, flags in MERGEKIT_FLAGS.items() if MERGEKIT_PYTHON.exists() else ():
             out = folder / f"{contender}-{method}"
             commands[f"{contender}-{method}"] = (mergekit(method, folder, out, flags), out)
@@ -66,7 +69,7 @@ def _full(folder: Path, rounds: int) -> tuple[list[Result], list[str]]:
                 flush=True,
             )
     results, notes = [], []
-    for method in METHODS:
+    for method in methods:
         rows, lines = _rows(method, folder, runs)
         results += rows
         notes += lines
@@ -89,6 +92,7 @@ def _rows(method: str, folder: Path, runs: dict[str, list[Run]]) -> tuple[list[R
     quick = min(peers, key=lambda name: _median(peers[name], "seconds"))
     small = min(peers, key=lambda name: _median(peers[name], "peak"))
     ratio = statistics.median(t.seconds / o.seconds for o, t in zip(mine, peers[quick], strict=True))
+    alone = runs[f"alone-{method}"]
     rows = [
         Result(
             f"{prefix}-speed-vs-mergekit",
@@ -108,6 +112,16 @@ def _rows(method: str, folder: Path, runs: dict[str, list[Run]]) -> tuple[list[R
             f"GB, largest resident memory of the process; {small}",
         ),
     ]
+    rows.append(
+        Result(
+            f"{prefix}-alone-speed-vs-mergekit",
+            statistics.median(t.seconds / o.seconds for o, t in zip(alone, peers[quick], strict=True)),
+            "x",
+            _median(alone, "seconds"),
+            _median(peers[quick], "seconds"),
+            f"ours without the check by logits, s a process; it took {_median(alone, 'peak') / 1e9:.2f} GB",
+        )
+    )
     found = _compare(folder, method)
     note = f"largest difference of any weight, over {found['elements']:,}"
     lines = []
@@ -162,6 +176,7 @@ def _quick(folder: Path) -> tuple[list[Result], list[str]]:
 def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("benchmarks.merge", description="merging beside mergekit")
     parser.add_argument("--quick", action="store_true", help="tiny sizes, in seconds, without mergekit")
+    parser.add_argument("--method", action="append", choices=METHODS, help="one method; may be repeated (all)")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"rounds of every contender ({ROUNDS})")
     parser.add_argument("--folder", help="where to write 15 GB for a while (the system's temporary folder)")
     return parser

@@ -39,6 +39,12 @@ def ours(method: str, folder: Path, out: Path) -> list[str]:
     return command + [str(folder / name) for name in MODELS]
 
 
+def ours_alone(method: str, folder: Path, out: Path) -> list[str]:
+    """Our merge without its check."""
+    command = [sys.executable, "-m", "benchmarks.merging.weights_alone", method, str(out), str(folder / BASE)]
+    return command + [str(folder / name) for name in MODELS]
+
+
 def mergekit(method: str, folder: Path, out: Path, flags: tuple[str, ...]) -> list[str]:
     """mergekit's command; its recipe is written beside ``out`` (JSON is YAML)."""
     numbers = {"weight": 1.0} if method == "linear" else {"weight": 1.0, "density": DENSITY}

@@ -15,9 +15,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from mmbert_composer.checkpoints.model_weights import DECODER, EMBEDDING, hf_names
 from mmbert_composer.checkpoints.read_checkpoint import read_checkpoint
 from mmbert_composer.checkpoints.safetensors_file import stored_tensors
+from mmbert_composer.checkpoints.weight_files import weight_files
 from mmbert_composer.errors import UserError
 
-_INDEX = "model.safetensors.index.json"
 _COMPARED_AT_ONCE = 1 << 22
 
 
@@ -103,17 +103,8 @@ def merged_dtype(models: Iterable[StoredModel]) -> torch.dtype:
 
 
 def _folder_tensors(folder: Path, files: ExitStack) -> dict[str, DiskTensor]:
-    index = folder / _INDEX
-    names = ["model.safetensors"]
-    if index.is_file():
-        try:
-            names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{index}: not an index of safetensors files ({error})") from error
     found: dict[str, DiskTensor] = {}
-    for file in [folder / name for name in names]:
-        if not file.is_file():
-            raise UserError(f"{folder}: no {file.name}; expected a Hugging Face folder with safetensors weights")
+    for file in weight_files(folder):
         described = stored_tensors(file)
         opened = files.enter_context(FileIO(file))
         length = int.from_bytes(opened.read(8), "little")

@@ -10,6 +10,9 @@ from benchmarks.merging.compare import compare
 from benchmarks.merging.contenders import mergekit, ours, run
 from benchmarks.merging.inputs import SMALL_SHAPE, write_inputs
 from benchmarks.merging.places import BASE, MODELS
+from benchmarks.merging.weights_alone import merge_weights
+from mmbert_composer.merging.merge_method import MergeMethod
+from mmbert_composer.merging.merge_models import merge_models
 
 
 def test_quick(capsys, tmp_path):
@@ -38,6 +41,16 @@ def test_differences_at_a_threshold_are_counted_apart(tmp_path):
     # density 0.2 keeps two: m1's threshold is 8, m2's 5, m3's 1, where all ten are equal
     tied = compare(tmp_path / "ours", tmp_path / "theirs", tmp_path)
     assert (tied["difference"], tied["tied"], tied["tied_and_different"]) == (0.0, 10, 2)
+
+
+def test_our_merge_without_the_check_writes_the_same(tmp_path):
+    write_inputs(tmp_path, SMALL_SHAPE)
+    models = [tmp_path / name for name in MODELS]
+    for method in ("ties", "linear"):
+        merge_weights(method, tmp_path / method, tmp_path / BASE, models)
+        base = tmp_path / BASE if method == "ties" else None
+        merge_models(models, tmp_path / f"{method}-whole", MergeMethod(method), base=base)
+        assert compare(tmp_path / method, tmp_path / f"{method}-whole")["difference"] == 0
 
 
 def test_commands(tmp_path):
