@@ -25,8 +25,10 @@ def before_attention(
 def after_attention(layer: ModernBertEncoderLayer, hidden: Tensor, attended: Tensor) -> Tensor:
     """The layer's output [T, D] for its input ``hidden`` [T, D] and what attention gave, ``attended`` [T, N, H]."""
     attn = layer.attn
-    hidden = hidden + attn.out_drop(attn.Wo(attended.flatten(1)))
-    return hidden + _mlp(layer.mlp, layer.mlp_norm(hidden))
+    # Under autocast a product has a lower type than the residual stream. That is said here and not left to the
+    # addition: torch's compiler would make one addmm of the two, of types that do not go together.
+    hidden = hidden + attn.out_drop(attn.Wo(attended.flatten(1))).to(hidden.dtype)
+    return hidden + _mlp(layer.mlp, layer.mlp_norm(hidden)).to(hidden.dtype)
 
 
 def _mlp(mlp: ModernBertMLP, x: Tensor) -> Tensor:

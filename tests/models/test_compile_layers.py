@@ -63,6 +63,21 @@ def test_nothing_is_compiled_again_inside_a_phase(
     assert counter.frame_count == 2 + 3, "held-out losses come from the eager layers"
 
 
+@pytest.mark.slow  # the real compiler, and a C compiler behind it
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16])
+def test_compiled_by_the_real_compiler(make_model: MakeModel, make_batch: MakeBatch, dtype: torch.dtype | None):
+    batch = make_batch([[200, 3, 53], [256]], 256, 256)
+    eager, compiled = (
+        ModernBertMLM(make_model().config, compile=compile, autocast=dtype, attention_out_dropout=0.0)
+        for compile in (False, True)
+    )
+    tolerance = {"atol": 1e-5, "rtol": 1e-3} if dtype is None else {"atol": 2e-2, "rtol": 5e-2}
+    torch.testing.assert_close(compiled(batch)["loss"], eager(batch)["loss"], **tolerance)
+    for ours, theirs in zip(gradients(compiled, batch), gradients(eager, batch), strict=True):
+        torch.testing.assert_close(ours, theirs, **tolerance)
+    torch._dynamo.reset()
+
+
 def test_more_models_in_a_process_than_torch_compiles_of_one_function(
     make_model: MakeModel, make_batch: MakeBatch, counter: CompileCounter
 ):
