@@ -6,6 +6,7 @@ from pathlib import Path
 from composer.utils import dist, get_device
 
 from mmbert_composer.builders.build_trainer import build_trainer
+from mmbert_composer.builders.check_nodes import check_nodes
 from mmbert_composer.builders.named_parts import NamedParts, build_named_parts
 from mmbert_composer.builders.run_folder import check_plan, check_run_folder, ignored_changes
 from mmbert_composer.builders.start_point import find_start
@@ -38,6 +39,7 @@ def run(config: RunConfig) -> Path:
     safe_checkpoint_load.install()
     # Before any dataset: Streaming would start the process group itself, without our timeout.
     dist.initialize_dist(get_device(None), timeout=config.dist_timeout)
+    check_nodes()
     share_cores(dist.get_local_world_size())
     start = find_start(config, folder)
     sizes = stream_sizes(load_manifest(config.data.root))

@@ -2,7 +2,8 @@
 
 Fault: Streaming 0.13.0 looks for the first free prefix and then creates it (shared/prefix.py:114, 225); two
 runs that start at once on one machine find the same one and die with ``FileExistsError: ..._locals``.
-Detected by: starting two runs at the same instant. Mend: rank 0 draws a random prefix and tells the others.
+Detected by: starting two runs, or two nodes of one run, at the same instant. Mend: the first rank of each node
+draws a random prefix and tells the others.
 Can go: when Streaming picks names that cannot collide (mosaicml/streaming#717, #884).
 """
 
@@ -28,7 +29,8 @@ def _private_prefix(
     streams_local: list[str], streams_remote: list[str | None], world: World, retry: int = 100
 ) -> tuple[int, SharedMemory]:
     _check_self(streams_local)
-    prefix = all_gather_object(LOWEST_PREFIX + secrets.randbelow(900_000_000))[0]
+    # the node's first rank's: nodes on one machine need a namespace each
+    prefix = all_gather_object(LOWEST_PREFIX + secrets.randbelow(900_000_000))[world.rank - world.rank_of_node]
     name = _get_path(prefix, "locals")
     data = _pack_locals(streams_local, prefix)
     shm = None
