@@ -7,6 +7,7 @@ from composer.utils import dist, get_device
 
 from mmbert_composer.builders.build_trainer import build_trainer
 from mmbert_composer.builders.check_nodes import check_nodes
+from mmbert_composer.builders.decide_on_rank_zero import check_all_see, decide_on_rank_zero
 from mmbert_composer.builders.named_parts import NamedParts, build_named_parts
 from mmbert_composer.builders.run_folder import check_plan, check_run_folder, ignored_changes
 from mmbert_composer.builders.start_point import find_start
@@ -41,7 +42,9 @@ def run(config: RunConfig) -> Path:
     dist.initialize_dist(get_device(None), timeout=config.dist_timeout)
     check_nodes()
     share_cores(dist.get_local_world_size())
-    start = find_start(config, folder)
+    start = decide_on_rank_zero(lambda: find_start(config, folder))
+    if start.path is not None:
+        check_all_see(start.path)
     sizes = stream_sizes(load_manifest(config.data.root))
     check_plan(folder, make_plan(config.curriculum, sizes, data_seed=start.data_seed, cursors=start.cursors), start.own)
     if dist.get_global_rank() == 0:
