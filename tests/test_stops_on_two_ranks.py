@@ -86,7 +86,7 @@ def test_stops_and_restarts(start, settings, yaml_of, tmp_path):
 
     launcher, ranks = start(2, until=second.batch + 10)
     left = [entry for rank in ranks for entry in register_folder().glob(f"*.{rank.pid}")]
-    assert len(left) == 4  # two ranks, each with training and held-out data
+    assert len(left) == 2
     for rank in ranks:  # everything at once: nothing is saved, shared memory stays behind
         os.kill(rank.pid, signal.SIGKILL)
     launcher.wait(60)
@@ -107,7 +107,7 @@ def test_stops_and_restarts(start, settings, yaml_of, tmp_path):
 
 
 def test_a_rank_that_hangs_is_named(start, tmp_path):
-    launcher, ranks = start(2, 10, "dist_timeout=10")
+    launcher, ranks = start(2, 10, "dist_timeout=30")
     os.kill(ranks[1].pid, signal.SIGSTOP)
     assert launcher.wait(120) != 0
     output = (tmp_path / "output0").read_text()
