@@ -83,7 +83,7 @@ class TokenizerFiles:
 def tokenizer_hash(path: str | Path) -> str:
     """Hash of the tokenizer in folder ``path`` (see ``TokenizerFiles.hash``); the same as in the data's manifest.
 
-    It takes a second for 256,000 tokens and a run asks for it several times: files not touched since are not read again.
+    It takes a second for 256,000 tokens and a run asks several times: files not touched since are not read again.
     """
     files = [Path(path) / name for name in ("tokenizer.json", "special_tokens_map.json", "tokenizer_config.json")]
     found = [file.stat() for file in files if file.is_file()]
