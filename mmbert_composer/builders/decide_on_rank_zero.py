@@ -1,4 +1,4 @@
-"""What one rank finds out for all: so that a folder is searched and hashed once, and no two ranks see it differently."""
+"""What one rank finds out for all: a folder is searched and hashed once, and no two ranks see it differently."""
 
 import socket
 from collections.abc import Callable

@@ -24,12 +24,19 @@ from mmbert_composer.optim.build_optimizer import check_optimizer
 from mmbert_composer.report import build_report
 from mmbert_composer.runtime import private_shared_memory, safe_checkpoint_load
 from mmbert_composer.runtime.cpu_threads import share_cores
+from mmbert_composer.runtime.run_lock import RunLock
+from mmbert_composer.runtime.stop_signals import StopSignals
 
 log = logging.getLogger("mmbert_composer.run")
 
 
-def run(config: RunConfig) -> Path:
-    """Train, merge, export, report; every rank calls it. Returns the run folder."""
+def run(config: RunConfig, signals: StopSignals) -> Path:
+    """Train, merge, export, report; every rank calls it. Returns the run folder.
+
+    Raises:
+        UserError: bad settings or data, before anything is written.
+        StoppedError: the run was asked to stop, and can go on.
+    """
     assert config.save_folder is not None
     assert config.data.root is not None
     folder = Path(config.save_folder)
@@ -42,6 +49,18 @@ def run(config: RunConfig) -> Path:
     dist.initialize_dist(get_device(None), timeout=config.dist_timeout)
     check_nodes()
     share_cores(dist.get_local_world_size())
+    lock = RunLock(folder, lambda: signals.received != 0)
+    decide_on_rank_zero(lock.acquire)
+    try:
+        _run_alone(config, folder, named, signals)
+    finally:
+        lock.release()
+    return folder
+
+
+def _run_alone(config: RunConfig, folder: Path, named: NamedParts, signals: StopSignals) -> None:
+    """The run, in a folder that is this run's alone."""
+    assert config.data.root is not None
     start = decide_on_rank_zero(lambda: find_start(config, folder))
     if start.path is not None:
         check_all_see(start.path)
@@ -57,16 +76,17 @@ def run(config: RunConfig) -> Path:
     if start.own is not None and start.token >= config.curriculum.total_tok:
         run_on_rank_zero(lambda: finish(folder, named), "finish")
     else:
-        trainer = build_trainer(config, folder, start, named)
+        trainer = build_trainer(config, folder, start, named, signals)
         try:
-            if start.kind != "resume":
+            if start.kind != "resume" or trainer.stop_at_step.evaluation_owed:
                 trainer.eval()  # where the run starts from, for the report
             trainer.fit()
-        finally:
-            trainer.close()
+        except BaseException:
+            trainer.engine.close()  # not trainer.close(): its barrier would wait for ranks that do not come
+            raise
+        trainer.close()
     if dist.get_global_rank() == 0:
         log.info("report: %s", build_report(folder))
-    return folder
 
 
 def finish(folder: Path, named: NamedParts) -> None:

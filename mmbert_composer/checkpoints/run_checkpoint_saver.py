@@ -59,6 +59,8 @@ class RunCheckpointSaver(CheckpointSaver):
         self._at_interval = create_interval_scheduler(interval, include_end_of_training=True)
         self._due = False
         self._pins = pins
+        self.asked_to_stop: Callable[[], bool] = lambda: False
+        """Whether the run ends after this step, and wants a checkpoint before."""
         self.save_interval = self._wanted
 
     def fit_start(self, state: State, logger: Logger) -> None:
@@ -71,7 +73,8 @@ class RunCheckpointSaver(CheckpointSaver):
         """Whether to save now; what is due at a segment's end waits for EPOCH_CHECKPOINT."""
         token = state.timestamp.token.value
         if event == Event.BATCH_CHECKPOINT:
-            self._due = self._at_interval(state, event) or token in self._phase_ends
+            at_interval = self._at_interval(state, event)
+            self._due = at_interval or token in self._phase_ends or self.asked_to_stop()
             run_ends = token >= self._curriculum.total_tok
             return self._due and (run_ends or token % self._segment_tok != 0)
         if event == Event.EPOCH_CHECKPOINT:
