@@ -36,6 +36,7 @@ from mmbert_composer.models.modernbert_config import RUN_KEYS, build_config
 from mmbert_composer.models.modernbert_mlm import ModernBertMLM
 from mmbert_composer.optim.build_optimizer import build_optimizer
 from mmbert_composer.runtime.quiet_worker import quiet_worker
+from mmbert_composer.runtime.fixed_buckets import keep_buckets
 from mmbert_composer.runtime.restore_rng import RestoreRng
 from mmbert_composer.runtime.stop_at_step import StopAtStep, StoppableTrainer
 from mmbert_composer.runtime.stop_signals import StopSignals
@@ -124,6 +125,7 @@ def build_trainer(
         load_progress_bar=False,
     )
     trainer.stop_at_step = stop
+    keep_buckets(trainer.state.model)
     if start.kind == "continue":
         restore_options(optimizer, options, config.optimizer["lr"], trainer.state.schedulers)
     if start.kind == "resume":

@@ -34,7 +34,7 @@ def kill(monkeypatch):
         monkeypatch.setattr(Engine, "run_event", run_event)
 
     kill.events = events
-    yield kill
+    return kill
 
 
 def test_killed_at_random_events(settings, yaml_of, tmp_path, kill):
