@@ -35,8 +35,8 @@ from mmbert_composer.models.attention.packed_attention import check_backend
 from mmbert_composer.models.modernbert_config import RUN_KEYS, build_config
 from mmbert_composer.models.modernbert_mlm import ModernBertMLM
 from mmbert_composer.optim.build_optimizer import build_optimizer
-from mmbert_composer.runtime.quiet_worker import quiet_worker
 from mmbert_composer.runtime.fixed_buckets import keep_buckets
+from mmbert_composer.runtime.quiet_worker import quiet_worker
 from mmbert_composer.runtime.restore_rng import RestoreRng
 from mmbert_composer.runtime.stop_at_step import StopAtStep, StoppableTrainer
 from mmbert_composer.runtime.stop_signals import StopSignals

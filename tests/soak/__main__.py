@@ -1,6 +1,6 @@
 """``make soak``: a small run is killed, stopped and broken at every kind of place, and must come to the same end.
 
-Two victims: one is started on 1, 2 and 4 ranks in turn and suffers everything; the other stays on 2 ranks, with
+Two victims: one is started on 1, 2 and 4 ranks in turn and suffers everything; the other stays on 4 ranks, with
 dropout, and must be equal to the last bit. Prints a line for each fault, a table, and as its last line one JSON object.
 Exit code 1 if anything differs from the uninterrupted runs or a restart failed.
 """
@@ -54,14 +54,14 @@ def soak(place: Path, seed: int, more_kills: int) -> bool:
     curriculum = parse_run_config(load_yaml(mixed_yaml, ())).curriculum
     ends = phase_ends(curriculum)
     say(f"{ends[-1]} steps, phases end at {ends}: uninterrupted, two runs at once, then a third")
-    two_at_once((mixed_yaml, place / "on-1-rank", 1), (same_yaml, place / "dropout-on-2-ranks", 2))
-    uninterrupted(mixed_yaml, place / "on-4-ranks", 4)
-    comparisons = [compare("on 4 ranks, not killed", place / "on-1-rank", place / "on-4-ranks", allowed=TOLERANCE)]
+    two_at_once((mixed_yaml, place / "on-1-rank", 1), (mixed_yaml, place / "on-2-ranks", 2))
+    uninterrupted(same_yaml, place / "dropout-on-4-ranks", 4)
+    comparisons = [compare("on 2 ranks, not killed", place / "on-1-rank", place / "on-2-ranks", allowed=TOLERANCE)]
     startup = {ranks: startup_seconds(mixed_yaml, place, ranks) for ranks in (1, 2, 4)}
     source = random.Random(seed)
     plans = [
         ("mixed", mixed_yaml, mixed_schedule(ends, more_kills, source), "on-1-rank", 4, TOLERANCE),
-        ("same", same_yaml, same_schedule(ends, source), "dropout-on-2-ranks", 2, 0.0),
+        ("same", same_yaml, same_schedule(ends, source), "dropout-on-4-ranks", 4, 0.0),
     ]
     rows: list[tuple[str, Row]] = []
 
@@ -77,7 +77,7 @@ def soak(place: Path, seed: int, more_kills: int) -> bool:
                 note(name, row)
             note(name, victim.finish(ranks, "to its end"))
             note(name, victim.finish(ranks, "when finished"))
-            how = "on 1, 2 and 4 ranks in turn, killed" if name == "mixed" else "on 2 ranks with dropout, killed"
+            how = "on 1, 2 and 4 ranks in turn, killed" if name == "mixed" else "on 4 ranks with dropout, killed"
             comparisons.append(compare(how, place / reference, victim.folder, allowed=allowed))
             shutil.copytree(victim.folder, place / name)
     return print_report(rows, comparisons, startup, shared_memory() - before, time.monotonic() - begin)

@@ -95,6 +95,7 @@ KILLS: dict[str, Callable[[Watch], None]] = {
     "kill -9 of a rank": _kill_a_rank,
     "kill -9 of the launcher": _kill_the_launcher,
     "kill -9 of all": lambda watch: watch.group.kill_all(),
+    "kill -9 of the launcher, started again at once": _kill_the_launcher,
 }
 """What no process can see coming."""
 

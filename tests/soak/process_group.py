@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(ROOT)}
 """Of every process: a model of a few thousand weights has no use for threads."""
 
-STOP_SECONDS = 90
+STOP_SECONDS = 150
 """The longest that a run may take to end after a signal or the death of a part."""
 
 
@@ -34,6 +34,7 @@ class ProcessGroup:
         self.log = log
         self.begin = time.time()
         """When it was started, in seconds since the epoch."""
+        self._is_gone = False
         with log.open("ab") as out:
             self.launcher = subprocess.Popen(
                 command,
@@ -74,7 +75,9 @@ class ProcessGroup:
         return found
 
     def kill_all(self) -> None:
-        """kill -9 of everything at once."""
+        """kill -9 of everything at once; nothing where ``wait`` saw the end: the number may be another's by now."""
+        if self._is_gone:
+            return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.launcher.pid, signal.SIGKILL)
         self.launcher.wait()
@@ -92,6 +95,7 @@ class ProcessGroup:
                 self.kill_all()
                 raise TimeoutError(f"{seconds:.0f} s later these still ran: {left}")
             time.sleep(0.05)
+        self._is_gone = True
         return self.launcher.returncode
 
 

@@ -8,12 +8,12 @@ from tests.soak.faults import DAMAGE, KILLS, SIGNALS, Fault
 ENOUGH = 40
 """Steps after which there are several checkpoints to choose from."""
 
-RANK, LAUNCHER, ALL = KILLS
+RANK, LAUNCHER, ALL, AT_ONCE = KILLS
 FULL_DISK = "full disk, then kill -9 of all"
 
 MIXED = [
     *[("while starting", what) for what in (LAUNCHER, ALL)],
-    *[("in a step", what) for what in (RANK, LAUNCHER, ALL, *SIGNALS, FULL_DISK)],
+    *[("in a step", what) for what in (*KILLS, *SIGNALS, FULL_DISK)],
     *[("in a save", what) for what in (RANK, LAUNCHER, ALL)],
     *[("at a segment's end", what) for what in (RANK, ALL)],
 ]
@@ -21,7 +21,7 @@ MIXED = [
 
 SAME = [
     ("while starting", RANK),
-    *[("in a step", what) for what in KILLS],
+    *[("in a step", what) for what in (RANK, LAUNCHER, ALL)],
     *[("in a save", what) for what in (RANK, ALL)],
     ("at a segment's end", LAUNCHER),
 ]
@@ -75,8 +75,8 @@ def mixed_schedule(phase_ends: Sequence[int], more_kills: int, source: random.Ra
 
 
 def same_schedule(phase_ends: Sequence[int], source: random.Random) -> list[Fault]:
-    """Kills alone, always on 2 ranks."""
-    return schedule(SAME, (2,), phase_ends=phase_ends, source=source)
+    """Kills alone, always on 4 ranks."""
+    return schedule(SAME, (4,), phase_ends=phase_ends, source=source)
 
 
 def count_kills(faults: Sequence[Fault]) -> int:

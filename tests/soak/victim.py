@@ -10,8 +10,8 @@ from mmbert_composer.checkpoints.list_checkpoints import named_checkpoints
 from mmbert_composer.curriculum import Curriculum
 from tests.soak.disk import full_disk
 from tests.soak.faults import KILLS, SIGNALS, WHERE, Fault, damage_newest
-from tests.soak.process_group import launch
-from tests.soak.schedule import FULL_DISK
+from tests.soak.process_group import ProcessGroup, launch
+from tests.soak.schedule import AT_ONCE, FULL_DISK
 from tests.soak.watch import Watch, resumed_from
 
 FULL_FOR_STEPS = 16
@@ -53,6 +53,8 @@ class Victim:
         self.folder = disk / name
         self.source = random.Random(f"{seed}-{name}")
         self.starts = 0
+        self._before: ProcessGroup | None = None
+        """What was started last; parts of it may still be dying when the next is started at once."""
 
     def watch(self, ranks: int) -> Watch:
         """Start it, every second time with another temporary folder."""
@@ -66,20 +68,32 @@ class Victim:
     def suffer(self, faults: Sequence[Fault]) -> Iterator[Row]:
         """Go through the faults, one start each."""
         for fault in faults:
-            damaged = damage_newest(self.folder, fault.damage, self.source) if fault.damage else None
+            damaged = None
+            if fault.damage:
+                self._bury()  # else it might still write
+                damaged = damage_newest(self.folder, fault.damage, self.source)
             watch = self.watch(fault.ranks)
-            trouble = ""
             try:
                 trouble = self._happen(watch, fault)
-                code = watch.group.wait()
+                code = watch.group.launcher.wait() if fault.what == AT_ONCE else watch.group.wait()
             except TimeoutError as error:
                 trouble, code = str(error), -9
-            finally:
+            except BaseException:
                 watch.group.kill_all()
+                raise
+            finally:
+                self._bury()
+            self._before = watch.group
             resumed = resumed_from(self.folder)
             if damaged is not None and watch.first_step is not None and resumed >= damaged:
                 trouble = f"{fault.damage} at step {damaged}, yet it went on from {resumed}"
             yield self._row(watch, fault, resumed, code, trouble)
+
+    def _bury(self) -> None:
+        """Wait until the group before is gone."""
+        if self._before is not None:
+            self._before.wait()
+            self._before = None
 
     def finish(self, ranks: int, where: str) -> Row:
         """Start it and let it come to its end."""

@@ -30,7 +30,10 @@ class Watch:
     def __init__(self, group: ProcessGroup, folder: Path, curriculum: Curriculum, source: random.Random) -> None:
         self.group, self.folder, self.source = group, folder, source
         self.metrics = folder / "metrics.jsonl"
-        self._before = self.metrics.stat().st_size if self.metrics.exists() else 0
+        self._read = self.metrics.stat().st_size if self.metrics.exists() else 0
+        # Before its own resume line, others are of a process before it that is still dying.
+        self._is_ours = self._read == 0
+        self._step = 0
         self.first_step: float | None = None
         """Seconds from the start to the first step's end; None before."""
         self._steps_end = {
@@ -41,18 +44,21 @@ class Watch:
 
     def step(self) -> int:
         """The last step that this process logged; 0 before its first."""
-        try:
-            with self.metrics.open("rb") as file:
-                file.seek(max(self._before, self.metrics.stat().st_size - 4000))
-                lines = file.read().splitlines(keepends=True)
-        except OSError:
+        if not self.metrics.exists():
             return 0
-        for line in reversed(lines):
-            if line.startswith(b'{"batch": ') and line.endswith(b"\n"):
-                if self.first_step is None:
-                    self.first_step = time.time() - self.group.begin
-                return int(line[10 : line.index(b",")])
-        return 0
+        with self.metrics.open("rb") as file:
+            file.seek(self._read)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._read += len(line)
+                if line.startswith(b'{"event": "resume"'):
+                    self._is_ours = True
+                elif self._is_ours and line.startswith(b'{"batch": '):
+                    self._step = int(line[10 : line.index(b",")])
+                    if self.first_step is None:
+                        self.first_step = time.time() - self.group.begin
+        return self._step
 
     def until(self, condition: Callable[[], bool]) -> bool:
         """Wait for a condition; False if the run ends first.
