@@ -75,7 +75,7 @@ def test_a_run_that_is_stopping_is_waited_for(holder, tmp_path):
         time.sleep(0.01)
     with pytest.raises(UserError, match="is in use by process"):
         lock_in(tmp_path / "run").acquire()
-    threading.Timer(0.2, lambda: holder.communicate("\n")).start()
+    threading.Timer(0.2, lambda: print(file=holder.stdin, flush=True)).start()
     lock = lock_in(tmp_path / "run", stopping_patience=30)
     lock.acquire()
     lock.release()
