@@ -18,7 +18,7 @@ from mmbert_composer.curriculum import Curriculum
 from tests.conftest import prepare_tiny
 from tests.soak.compare import compare
 from tests.soak.disk import small_disk
-from tests.soak.leftovers import shared_memory
+from tests.soak.leftovers import left_by_the_dead
 from tests.soak.reference_runs import startup_seconds, two_at_once, uninterrupted
 from tests.soak.report import describe, print_report
 from tests.soak.schedule import mixed_schedule, same_schedule
@@ -47,7 +47,7 @@ def main() -> int:
 
 def soak(place: Path, seed: int, more_kills: int) -> bool:
     """Everything; whether all is as it should be."""
-    begin, before = time.monotonic(), shared_memory()
+    begin, before = time.monotonic(), left_by_the_dead()
     data = prepare_tiny(place)
     mixed_yaml = write_yaml(place / "mixed.yaml", data, dropout=0.0)
     same_yaml = write_yaml(place / "same.yaml", data, dropout=0.1)
@@ -80,7 +80,7 @@ def soak(place: Path, seed: int, more_kills: int) -> bool:
             how = "on 1, 2 and 4 ranks in turn, killed" if name == "mixed" else "on 4 ranks with dropout, killed"
             comparisons.append(compare(how, place / reference, victim.folder, allowed=allowed))
             shutil.copytree(victim.folder, place / name)
-    return print_report(rows, comparisons, startup, shared_memory() - before, time.monotonic() - begin)
+    return print_report(rows, comparisons, startup, left_by_the_dead() - before, time.monotonic() - begin)
 
 
 def phase_ends(curriculum: Curriculum) -> list[int]:

@@ -1,10 +1,23 @@
-"""What processes have left behind that outlives them: shared memory, and temporary files."""
+"""What killed processes have left behind in this machine's shared memory."""
 
+import re
 from pathlib import Path
+
+import psutil
+
+from mmbert_composer.runtime.private_shared_memory import LOWEST_PREFIX
 
 SHARED_MEMORY = Path("/dev/shm")
 
 
-def shared_memory() -> set[str]:
-    """Names of Streaming's and of loader workers' shared memory on this machine."""
-    return {path.name for path in SHARED_MEMORY.iterdir()} if SHARED_MEMORY.is_dir() else set()
+def left_by_the_dead(shared_memory: Path = SHARED_MEMORY) -> set[str]:
+    """Names under one of our prefixes that no living process has registered."""
+    in_use = {
+        prefix
+        for entry in shared_memory.glob("mmbert_composer-*/[0-9]*.[0-9]*")
+        for prefix, _, process in [entry.name.partition(".")]
+        if psutil.pid_exists(int(process))
+    }
+    names = [path.name for path in shared_memory.glob("[0-9]*_*")]
+    ours = {name: match[1] for name in names if (match := re.match(r"(\d+)_", name)) and int(match[1]) >= LOWEST_PREFIX}
+    return {name for name, prefix in ours.items() if prefix not in in_use}
