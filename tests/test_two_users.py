@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -20,11 +22,17 @@ OTHER = 54321
 """A user that nobody has."""
 
 
+def become(user):
+    return ["setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups"]
+
+
 @pytest.fixture
 def place():
     """A folder that every user may look into, with a common temporary folder as /tmp is."""
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("running as another user needs root and setpriv")
+    if subprocess.run([*become(OTHER), sys.executable, "-c", "import torch"], cwd="/", capture_output=True).returncode:
+        pytest.skip(f"another user cannot run {sys.executable}; is it in a home folder?")
     folder = Path(tempfile.mkdtemp(prefix="mmbert-users-", dir="/tmp"))
     folder.chmod(0o755)
     (folder / "tmp").mkdir()
@@ -47,9 +55,8 @@ def start(place, settings, yaml_of, tiny_data):
         home.mkdir(exist_ok=True)
         os.chown(home, user, user)
         command = composer_command(1, ROOT / "train.py", str(yaml), f"save_folder={home / 'run'}")
-        become = ["setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups"]
         own = {"TMPDIR": str(place / "tmp"), "HOME": str(home), "USER": name, "TORCHINDUCTOR_CACHE_DIR": str(home)}
-        groups.append(ProcessGroup([*become, *command], place / f"{name}.log", ENVIRONMENT | own))
+        groups.append(ProcessGroup([*become(user), *command], place / f"{name}.log", ENVIRONMENT | own))
         return groups[-1]
 
     yield start
@@ -63,6 +70,7 @@ def test_beside_each_other_and_after_a_kill(start, place, settings):
     first = start("root", 0)
     assert Watch(first, place / "root" / "run", curriculum, None).until_step(3), first.log.read_text()
     first.kill_all()
+    first.wait()
     assert left_by_the_dead() - before
     both = [start("root", 0), start("other", OTHER)]
     for group in both:
