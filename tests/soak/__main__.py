@@ -8,6 +8,7 @@ Exit code 1 if anything differs from the uninterrupted runs or a restart failed.
 import argparse
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -37,6 +38,7 @@ def main() -> int:
     arguments = parser.parse_args()
     place = Path(arguments.out or tempfile.mkdtemp(prefix="mmbert-soak-")).resolve()
     place.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # not at once: what was started is ended on the way out
     good = soak(place, arguments.seed, arguments.more_kills)
     if good and not arguments.out:
         shutil.rmtree(place)

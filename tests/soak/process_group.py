@@ -1,5 +1,6 @@
 """A run as its user starts it, in a process group of its own, so that every part of it can be killed alone."""
 
+import atexit
 import contextlib
 import os
 import random
@@ -35,6 +36,7 @@ class ProcessGroup:
         self.begin = time.time()
         """When it was started, in seconds since the epoch."""
         self._is_gone = False
+        atexit.register(self.kill_all)
         with log.open("ab") as out:
             self.launcher = subprocess.Popen(
                 command,

@@ -78,9 +78,6 @@ class Victim:
                 code = watch.group.launcher.wait() if fault.what == AT_ONCE else watch.group.wait()
             except TimeoutError as error:
                 trouble, code = str(error), -9
-            except BaseException:
-                watch.group.kill_all()
-                raise
             finally:
                 self._bury()
             self._before = watch.group
