@@ -1,6 +1,7 @@
 """Two nodes of one rank each, as docs/cluster.md starts them, against one process: the same samples and losses."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -10,23 +11,41 @@ from contextlib import ExitStack
 
 import pytest
 
+from mmbert_composer.config import load_yaml
 from mmbert_composer.train import main
 from tests.conftest import ROOT
+from tests.documents import Document
 from tests.soak.process_group import ENVIRONMENT, ProcessGroup, composer_command, free_port
 from tests.test_two_ranks import assert_same_run
 
 pytestmark = pytest.mark.slow
 
+DOCUMENT = Document(ROOT / "docs" / "cluster.md")
+
 SECONDS = 300
 """The longest that a run may take."""
 
 
+def arguments(command, changes):
+    """The words of a documented command, those named in ``changes`` (in whole or after a ``=``) replaced."""
+    words = []
+    for word in shlex.split(command):
+        key, equals, value = word.rpartition("=")
+        words.append(key + equals + str(changes.get(value, value)))
+    return words
+
+
 def node(number, address, port, yaml, folder, tmp_path, prefix=(), **environment):
-    """``composer -n 1 --world_size 2 --node_rank NUMBER --master_addr ... train.py YAML save_folder=FOLDER``."""
-    command = composer_command(1, ROOT / "train.py", str(yaml), f"save_folder={folder}")
-    where = ["--world_size", "2", "--node_rank", str(number), "--master_addr", address, "--master_port", str(port)]
-    log = tmp_path / f"node-{number}.log"
-    return ProcessGroup([*prefix, *command[:3], *where, *command[3:]], log, ENVIRONMENT | environment)
+    """What docs/cluster.md starts on node ``number``, with one rank a node."""
+    changes = {"8": 1, "16": 2, "node1": address, "7501": port, "/shared/runs/mine": folder}
+    changes |= {"train.py": ROOT / "train.py", "yamls/real-text.yaml": yaml, "/shared/data": settings_root(yaml)}
+    _, *rest = arguments(DOCUMENT.commands("two nodes")[number], changes)
+    composer = composer_command(1, ROOT / "train.py")[0]
+    return ProcessGroup([*prefix, composer, *rest], tmp_path / f"node-{number}.log", ENVIRONMENT | environment)
+
+
+def settings_root(yaml):
+    return load_yaml(yaml, ())["data"]["root"]
 
 
 def finish(nodes):
@@ -144,8 +163,9 @@ def test_the_body_of_the_slurm_script(alone, slurm, settings, tiny_data, tmp_pat
     """Warned in the middle it saves and is requeued; the next job ends the run, from the copy of the data."""
     yaml, folder = alone
     job, requeued = slurm
-    script = ["bash", str(ROOT / "launch" / "slurm.sbatch"), str(yaml), f"data.root={tiny_data}"]
-    command = [*script, f"save_folder={tmp_path / 'two'}"]
+    changes = {"sbatch": "bash", "launch/slurm.sbatch": ROOT / "launch" / "slurm.sbatch", "yamls/real-text.yaml": yaml}
+    changes |= {"/shared/data": tiny_data, "/shared/runs/mine": tmp_path / "two"}
+    command = arguments(DOCUMENT.commands("slurm")[0], changes)
     first = ProcessGroup(command, tmp_path / "slurm-1.log", ENVIRONMENT | job)
     try:
         metrics = tmp_path / "two" / "metrics.jsonl"
