@@ -1,6 +1,7 @@
 """Two users of one machine: what a killed run of the first left is in nobody's way, and both may start at once."""
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -68,7 +69,7 @@ def test_beside_each_other_and_after_a_kill(start, place, settings):
     before = left_by_the_dead()
     curriculum = parse_run_config(load_yaml(place / "run.yaml", ())).curriculum
     first = start("root", 0)
-    assert Watch(first, place / "root" / "run", curriculum, None).until_step(3), first.log.read_text()
+    assert Watch(first, place / "root" / "run", curriculum, random.Random(0)).until_step(3), first.log.read_text()
     first.kill_all()
     first.wait()
     assert left_by_the_dead() - before

@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 def keep_buckets(model: Module) -> None:
     """Call before the first step of a model that Composer may have wrapped in DistributedDataParallel."""
     if isinstance(model, DistributedDataParallel):
-        model.reducer = _FixedReducer(model.reducer)
+        model.reducer = _FixedReducer(model.reducer)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class _FixedReducer:
