@@ -67,10 +67,14 @@ def no_process_group() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared data folder: source `tiny`, six languages, blocks of 64 tokens. Never written to by a test."""
+    return prepare_tiny(tmp_path_factory.mktemp("tiny"))
+
+
+def prepare_tiny(folder: Path) -> Path:
+    """Prepare the tiny documents in ``folder``; the folder of the data."""
     from mmbert_composer.data.prepare import prepare
     from mmbert_composer.data.tokenizer import train_tokenizer
 
-    folder = tmp_path_factory.mktemp("tiny")
     documents = tiny_documents()
     text = folder / "tiny.jsonl"
     text.write_text("".join(json.dumps(document) + "\n" for document in documents))
