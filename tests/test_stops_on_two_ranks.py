@@ -1,6 +1,7 @@
 """Stops on two ranks, started as a user does: one rank hears of it, or the launcher dies; the result is the same."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
 from mmbert_composer.checkpoints.list_checkpoints import newest_checkpoint
 from mmbert_composer.runtime.process_identity import ProcessIdentity
@@ -27,8 +29,9 @@ def start(yaml_of, settings, tmp_path):
         phase["duration"] = "16_384tok"
     yaml, folder, launchers = yaml_of(settings), tmp_path / "run", []
 
-    def start(ranks, until, **environment):
+    def start(ranks, until, *overrides, **environment):
         command = [str(Path(sys.executable).parent / "composer"), "-n", str(ranks), str(ROOT / "train.py"), str(yaml)]
+        command += overrides
         environment = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
         with (tmp_path / f"output{len(launchers)}").open("w") as output:
             launcher = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
@@ -101,3 +104,29 @@ def test_stops_and_restarts(start, settings, yaml_of, tmp_path):
     }
     for mine, theirs in zip(rows_of(folder), rows_of(whole), strict=True):
         assert mine["loss"] == pytest.approx(theirs["loss"], abs=1e-4)
+
+
+def test_a_rank_that_hangs_is_named(start, tmp_path):
+    launcher, ranks = start(2, 10, "dist_timeout=10")
+    os.kill(ranks[1].pid, signal.SIGSTOP)
+    assert launcher.wait(120) != 0
+    output = (tmp_path / "output0").read_text()
+    assert "rank 1 IS STUCK: it says nothing (stopped, gone or blocked)" in output
+    assert "rank 0 waits: on " in output
+
+
+def test_a_finished_run_on_two_ranks(start, settings, tmp_path):
+    settings["callbacks"] |= {"checkpoint_merging": {"last": 2}, "huggingface_export": {}}
+    (tmp_path / "run.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(settings)))
+    launcher, _ = start(2, 0)
+    assert launcher.wait(300) == 0
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text()
+    shutil.rmtree(tmp_path / "run" / "merged")
+    (tmp_path / "run" / "report.html").unlink()
+    launcher, _ = start(2, 0)
+    assert launcher.wait(300) == 0
+    assert "merged/ was missing and is written now" in (tmp_path / "output1").read_text()
+    assert "hf/ was there already" in (tmp_path / "output1").read_text()
+    assert (tmp_path / "run" / "merged" / "model.safetensors").exists()
+    assert (tmp_path / "run" / "report.html").exists()
+    assert (tmp_path / "run" / "metrics.jsonl").read_text() == lines
