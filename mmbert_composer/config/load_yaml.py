@@ -32,7 +32,11 @@ def load_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]
     try:
         plain = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
-        raise UserError(f"{path}: {str(error).splitlines()[0]}") from error
+        key = f"{error.full_key}: " if getattr(error, "full_key", None) else ""
+        raise UserError(
+            f"{path}: {key}{str(error).splitlines()[0]}; ${{...}} is another key, as ${{model.hidden_size}}, "
+            f"or an environment variable, as ${{oc.env:NAME}}"
+        ) from error
     assert isinstance(plain, dict)
     return _without_removed({str(key): value for key, value in plain.items()})
 
