@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from streaming import LocalDataset
 
-from mmbert_composer.checkpoints.list_checkpoints import list_checkpoints
+from mmbert_composer.checkpoints.list_checkpoints import list_checkpoints, named_checkpoints, why_invalid
 from mmbert_composer.checkpoints.read_checkpoint import read_checkpoint
 from mmbert_composer.config import parse_run_config
 from mmbert_composer.train import main
+from tests.checkpoints.test_checkpoint_record import flip_a_weight
 from tests.conftest import read_jsonl
 
 
@@ -124,6 +125,30 @@ def test_a_stopped_run_gives_the_same_result(settings, yaml_of, run, tmp_path, s
     ]
     assert any(row.get("event") == "resume" for row in read_jsonl(stopped / "metrics.jsonl"))
     assert rows_of(stopped, "languages")[-1]["streams"] == rows_of(whole, "languages")[-1]["streams"]
+
+
+def test_the_newest_unharmed_checkpoint_is_taken(settings, yaml_of, run, tmp_path, stop_after, caplog):
+    """One cut short and one with a flipped bit are passed over; the result is the one the run would have had."""
+    settings["model"]["attention_out_dropout"] = 0.1
+    run(settings, f"save_folder={tmp_path / 'whole'}")
+    release = stop_after(20)
+    with pytest.raises(StopError):
+        main([str(yaml_of(settings))])
+    release()
+    *_, good, flipped, short = [file.path for file in list_checkpoints(tmp_path / "run")]
+    flip_a_weight(flipped)
+    short.write_bytes(short.read_bytes()[:-1])
+    (tmp_path / "run" / "checkpoints" / "ep9-ba99-rank0.unfinished").write_bytes(b"half")
+    caplog.clear()
+    run(settings)
+    assert f"skipped checkpoint {flipped}: damaged" in caplog.text
+    assert f"skipped checkpoint {short}: incomplete" in caplog.text
+    assert f"resume from {good}" in caplog.text
+    whole, stopped = tmp_path / "whole", tmp_path / "run"
+    assert samples_of(stopped) == samples_of(whole)
+    assert [row["loss"] for row in rows_of(stopped)] == [row["loss"] for row in rows_of(whole)]
+    assert all(why_invalid(file.path, content=True) is None for file in named_checkpoints(stopped))
+    assert not list(stopped.rglob("*.unfinished"))
 
 
 def test_a_finished_run_does_what_is_missing(settings, run, folder):

@@ -6,6 +6,8 @@ from pathlib import Path
 from composer.utils import dist, get_device
 
 from mmbert_composer.builders.build_trainer import build_trainer
+from mmbert_composer.builders.check_nodes import check_nodes
+from mmbert_composer.builders.decide_on_rank_zero import check_all_see, decide_on_rank_zero
 from mmbert_composer.builders.named_parts import NamedParts, build_named_parts
 from mmbert_composer.builders.run_folder import check_plan, check_run_folder, ignored_changes
 from mmbert_composer.builders.start_point import find_start
@@ -22,12 +24,18 @@ from mmbert_composer.optim.build_optimizer import check_optimizer
 from mmbert_composer.report import build_report
 from mmbert_composer.runtime import private_shared_memory, safe_checkpoint_load
 from mmbert_composer.runtime.cpu_threads import share_cores
+from mmbert_composer.runtime.stop_signals import StopSignals
 
 log = logging.getLogger("mmbert_composer.run")
 
 
-def run(config: RunConfig) -> Path:
-    """Train, merge, export, report; every rank calls it. Returns the run folder."""
+def run(config: RunConfig, signals: StopSignals) -> Path:
+    """Train, merge, export, report; every rank calls it. Returns the run folder.
+
+    Raises:
+        UserError: bad settings or data, before anything is written.
+        StoppedError: the run was asked to stop, and can go on.
+    """
     assert config.save_folder is not None
     assert config.data.root is not None
     folder = Path(config.save_folder)
@@ -38,8 +46,11 @@ def run(config: RunConfig) -> Path:
     safe_checkpoint_load.install()
     # Before any dataset: Streaming would start the process group itself, without our timeout.
     dist.initialize_dist(get_device(None), timeout=config.dist_timeout)
+    check_nodes()
     share_cores(dist.get_local_world_size())
-    start = find_start(config, folder)
+    start = decide_on_rank_zero(lambda: find_start(config, folder))
+    if start.path is not None:
+        check_all_see(start.path)
     sizes = stream_sizes(load_manifest(config.data.root))
     check_plan(folder, make_plan(config.curriculum, sizes, data_seed=start.data_seed, cursors=start.cursors), start.own)
     if dist.get_global_rank() == 0:
@@ -52,13 +63,15 @@ def run(config: RunConfig) -> Path:
     if start.own is not None and start.token >= config.curriculum.total_tok:
         run_on_rank_zero(lambda: finish(folder, named), "finish")
     else:
-        trainer = build_trainer(config, folder, start, named)
+        trainer = build_trainer(config, folder, start, named, signals)
         try:
-            if start.kind != "resume":
+            if start.kind != "resume" or trainer.stop_at_step.evaluation_owed:
                 trainer.eval()  # where the run starts from, for the report
             trainer.fit()
-        finally:
-            trainer.close()
+        except BaseException:
+            trainer.engine.close()  # not trainer.close(): its barrier would wait for ranks that do not come
+            raise
+        trainer.close()
     if dist.get_global_rank() == 0:
         log.info("report: %s", build_report(folder))
     return folder

@@ -1,18 +1,18 @@
 """Checkpoints of a run: written atomically, at intervals and at every phase's end, and pruned with care."""
 
 import logging
-import os
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
-import torch
 from composer.callbacks import CheckpointSaver
 from composer.core import Event, State
 from composer.loggers import Logger
 from composer.utils import create_interval_scheduler, dist, reproducibility
 
+from mmbert_composer.checkpoints.checkpoint_record import record_path
 from mmbert_composer.checkpoints.list_checkpoints import CheckpointFile, named_checkpoints
+from mmbert_composer.checkpoints.write_checkpoint import write_checkpoint
 from mmbert_composer.curriculum import Curriculum
 
 log = logging.getLogger(__name__)
@@ -59,13 +59,22 @@ class RunCheckpointSaver(CheckpointSaver):
         self._at_interval = create_interval_scheduler(interval, include_end_of_training=True)
         self._due = False
         self._pins = pins
+        self.asked_to_stop: Callable[[], bool] = lambda: False
+        """Whether the run ends after this step, and wants a checkpoint before."""
         self.save_interval = self._wanted
+
+    def fit_start(self, state: State, logger: Logger) -> None:
+        if dist.get_global_rank() == 0:  # what a killed process left
+            for unfinished in Path(self.folder).glob("ep*.unfinished"):
+                unfinished.unlink(missing_ok=True)
+        super().fit_start(state, logger)
 
     def _wanted(self, state: State, event: Event) -> bool:
         """Whether to save now; what is due at a segment's end waits for EPOCH_CHECKPOINT."""
         token = state.timestamp.token.value
         if event == Event.BATCH_CHECKPOINT:
-            self._due = self._at_interval(state, event) or token in self._phase_ends
+            at_interval = self._at_interval(state, event)
+            self._due = at_interval or token in self._phase_ends or self.asked_to_stop()
             run_ends = token >= self._curriculum.total_tok
             return self._due and (run_ends or token % self._segment_tok != 0)
         if event == Event.EPOCH_CHECKPOINT:
@@ -78,13 +87,7 @@ class RunCheckpointSaver(CheckpointSaver):
         content = {"state": state.state_dict(), "rng": reproducibility.get_rng_state()}
         if dist.get_global_rank() == 0:
             path = Path(self.filename.format(state))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_suffix(".unfinished")
-            with unfinished.open("wb") as file:
-                torch.save(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
+            write_checkpoint(path, content, self._curriculum)
             log.info("checkpoint %s (%s tokens)", path, state.timestamp.token.value)
             if self.num_checkpoints_to_keep >= 0:
                 self._prune(path)
@@ -93,6 +96,8 @@ class RunCheckpointSaver(CheckpointSaver):
     def _prune(self, newest: Path) -> None:
         """Remove the oldest files beyond the number to keep; the folder is looked at, so restarts prune too."""
         files = named_checkpoints(newest.parent)
+        last = next(file for file in files if file.path == newest)
+        files = [file for file in files if file.batch <= last.batch]  # one ahead of the clock is an invalid one
         pinned = {newest}
         if self._pins is not None:
             pinned |= self._pins(files)
@@ -100,6 +105,7 @@ class RunCheckpointSaver(CheckpointSaver):
         keep = max(0, self.num_checkpoints_to_keep - 1)
         for file in loose[: len(loose) - keep] if keep else loose:
             file.path.unlink(missing_ok=True)
+            record_path(file.path).unlink(missing_ok=True)
 
     def _is_phase_end(self, file: CheckpointFile) -> bool:
         return file.batch in self._phase_end_batches

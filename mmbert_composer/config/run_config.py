@@ -34,7 +34,7 @@ class DataConfig:
     seed: int = 17
     """Of the order of blocks; apart from the seed of the run."""
     num_canonical_nodes: int = 8
-    """Into how many parts a segment is dealt; the number of nodes must divide it or be divided by it."""
+    """A segment is a multiple of it, as Streaming asks. The order of blocks does not depend on it, nor on the nodes."""
     num_workers: int = 0
     """Processes a rank that read ahead; 0 reads in the training process."""
     held_out_blocks: int = 8

@@ -61,7 +61,7 @@ class Curriculum:
             ``num_canonical_nodes`` and of every phase's final batch size.
         global_train_batch_size: blocks a step over all ranks, where a phase does not set ``batch_size``.
         batch_size_multiple: every batch size is a multiple of it; None is the global batch size.
-        num_canonical_nodes: into how many parts the order of a segment is dealt (Streaming).
+        num_canonical_nodes: a segment is a multiple of it (Streaming); the order of blocks does not depend on it.
         max_passes: how often a stream's blocks may be drawn over the whole run; None is no limit.
 
     Raises:
@@ -90,7 +90,7 @@ class Curriculum:
         if segment_blocks < 1 or segment_blocks % num_canonical_nodes:
             raise UserError(
                 f"data.segment_blocks={segment_blocks} must be a multiple of data.num_canonical_nodes="
-                f"{num_canonical_nodes}, or blocks would be repeated in silence"
+                f"{num_canonical_nodes}; change either"
             )
         self.block_size = block_size
         self.segment_blocks = segment_blocks

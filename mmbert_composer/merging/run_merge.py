@@ -6,7 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmbert_composer.checkpoints.list_checkpoints import CheckpointFile, list_checkpoints, named_checkpoints
+from mmbert_composer.checkpoints.list_checkpoints import (
+    CheckpointFile,
+    last_unharmed,
+    list_checkpoints,
+    named_checkpoints,
+)
 from mmbert_composer.checkpoints.read_checkpoint import read_clock
 from mmbert_composer.checkpoints.run_folder import RunFolder
 from mmbert_composer.errors import UserError
@@ -131,7 +136,7 @@ def merged_files(run: RunFolder, settings: RunMerge, base: Path | None) -> list[
     files = list_checkpoints(run.path)
     origin = [file.batch for file in files if base is not None and file.path.resolve() == base.resolve()]
     # The base has no difference to itself, and what came before it did not start from it.
-    files = [file for file in files if not origin or file.batch > origin[0]][-settings.last :]
+    files = last_unharmed([file for file in files if not origin or file.batch > origin[0]], settings.last)
     if not files:
         after = f" after its base {base}" if origin else ""
         raise UserError(
