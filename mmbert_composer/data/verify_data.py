@@ -40,7 +40,7 @@ def verify_data(root: str | Path, threads: int = 4, *, contents: bool = True) ->
             places.append((manifest.heldout_folder(entry.name), entry.heldout_blocks, entry.heldout_shard_hashes))
         for folder, blocks, hashes in places:
             try:
-                shards.extend(_expected_shards(folder, blocks, hashes))
+                shards.extend(_expected_shards(folder, blocks, hashes, manifest.block_size))
             except UserError as error:
                 faults.append(str(error))
     with ThreadPoolExecutor(threads) as pool:
@@ -54,14 +54,19 @@ def verify_data(root: str | Path, threads: int = 4, *, contents: bool = True) ->
     return Verified(len(streams), len(shards), sum(size for _, size, _ in shards))
 
 
-def _expected_shards(folder: Path, blocks: int, hashes: dict[str, str]) -> Iterator[tuple[Path, int, str]]:
+def _expected_shards(
+    folder: Path, blocks: int, hashes: dict[str, str], block_size: int
+) -> Iterator[tuple[Path, int, str]]:
     index = folder / "index.json"
     try:
         shards: list[dict[str, Any]] = json.loads(index.read_text(encoding="utf-8"))["shards"]
-    except (OSError, ValueError, KeyError) as error:
+        found = sum(shard["samples"] for shard in shards)
+        names = {shard["raw_data"]["basename"] for shard in shards}
+        kinds = {kind for shard in shards for kind in shard["column_encodings"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{index} cannot be read ({error})") from None
-    found = sum(shard["samples"] for shard in shards)
-    names = {shard["raw_data"]["basename"] for shard in shards}
+    if not kinds <= {"ndarray:int32", f"ndarray:uint32:{block_size}"}:
+        raise UserError(f"{index} says that its columns are {', '.join(sorted(kinds))}, which no `mmbert prepare` wrote")
     if found != blocks or names != hashes.keys():
         raise UserError(f"{index} lists {found} blocks in {len(names)} shards, the manifest {blocks} in {len(hashes)}")
     for shard in shards:
