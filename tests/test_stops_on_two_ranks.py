@@ -82,11 +82,11 @@ def test_stops_and_restarts(start, settings, yaml_of, tmp_path):
     assert second.batch == max(samples_of(folder)) == max(samples_of(folder, rank=1)) > first.batch
 
     launcher, ranks = start(2, until=second.batch + 10)
+    left = [entry for rank in ranks for entry in register_folder().glob(f"*.{rank.pid}")]
+    assert len(left) == 4  # two ranks, each with training and held-out data
     for rank in ranks:  # everything at once: nothing is saved, shared memory stays behind
         os.kill(rank.pid, signal.SIGKILL)
     launcher.wait(60)
-    left = [entry for rank in ranks for entry in register_folder().glob(f"*.{rank.pid}")]
-    assert left
     other = tmp_path / "another"
     other.mkdir()
     launcher, _ = start(1, until=0, TMPDIR=str(other))

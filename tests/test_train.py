@@ -11,6 +11,7 @@ from streaming import LocalDataset
 from mmbert_composer.checkpoints.list_checkpoints import list_checkpoints, named_checkpoints, why_invalid
 from mmbert_composer.checkpoints.read_checkpoint import read_checkpoint
 from mmbert_composer.config import parse_run_config
+from mmbert_composer.runtime.run_lock import RunLock
 from mmbert_composer.train import main
 from tests.checkpoints.test_checkpoint_record import flip_a_weight
 from tests.conftest import read_jsonl
@@ -266,6 +267,15 @@ def test_another_folder_is_left_alone(settings, run, folder, capsys):
     run(settings, code=1)
     assert "holds something else than a run (thesis.tex); nothing was written" in capsys.readouterr().err
     assert [path.name for path in folder.iterdir()] == ["thesis.tex"]
+
+
+def test_a_run_in_use_is_refused(settings, run, folder, capsys):
+    lock = RunLock(folder)
+    lock.acquire()
+    run(settings, code=1)
+    assert f"save_folder {folder} is in use by this process" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == [".run.lock"]
+    lock.release()
 
 
 def test_a_run_that_must_not_go_on(settings, run, folder, capsys):

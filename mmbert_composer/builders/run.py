@@ -26,6 +26,7 @@ from mmbert_composer.report import build_report
 from mmbert_composer.runtime import private_shared_memory, safe_checkpoint_load
 from mmbert_composer.runtime.cpu_threads import share_cores
 from mmbert_composer.runtime.kept_memory import keep_freed_memory
+from mmbert_composer.runtime.run_lock import RunLock
 from mmbert_composer.runtime.stop_signals import StopSignals
 
 log = logging.getLogger("mmbert_composer.run")
@@ -52,6 +53,18 @@ def run(config: RunConfig, signals: StopSignals) -> Path:
     share_cores(dist.get_local_world_size())
     if not torch.cuda.is_available():
         keep_freed_memory()
+    lock = RunLock(folder, lambda: signals.received != 0)
+    decide_on_rank_zero(lock.acquire)
+    try:
+        _run_alone(config, folder, named, signals)
+    finally:
+        lock.release()
+    return folder
+
+
+def _run_alone(config: RunConfig, folder: Path, named: NamedParts, signals: StopSignals) -> None:
+    """The run, in a folder that is this run's alone."""
+    assert config.data.root is not None
     start = decide_on_rank_zero(lambda: find_start(config, folder))
     if start.path is not None:
         check_all_see(start.path)
@@ -78,7 +91,6 @@ def run(config: RunConfig, signals: StopSignals) -> Path:
         trainer.close()
     if dist.get_global_rank() == 0:
         log.info("report: %s", build_report(folder))
-    return folder
 
 
 def finish(folder: Path, named: NamedParts) -> None:

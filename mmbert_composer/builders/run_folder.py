@@ -13,6 +13,7 @@ from mmbert_composer.curriculum import SegmentPlan
 from mmbert_composer.curriculum.segment_plan import read_plan_json
 from mmbert_composer.data.atomic_write import write_json, write_text
 from mmbert_composer.errors import UserError
+from mmbert_composer.runtime.run_lock import NAME as LOCK
 
 
 def check_run_folder(folder: Path, *, autoresume: bool) -> None:
@@ -21,7 +22,7 @@ def check_run_folder(folder: Path, *, autoresume: bool) -> None:
         return
     if not folder.is_dir():
         raise UserError(f"save_folder {folder} is a file; name a folder")
-    inside = sorted(path.name for path in folder.iterdir())
+    inside = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
     if inside and "plan.json" not in inside:
         raise UserError(
             f"save_folder {folder} holds something else than a run ({', '.join(inside[:3])}); nothing was written. "

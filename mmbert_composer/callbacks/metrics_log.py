@@ -1,17 +1,16 @@
 """``metrics.jsonl``: one line a step, one an evaluation; what the report is made from."""
 
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import torch
 from composer.core import Event, State
 from composer.loggers import Logger, LoggerDestination
 from composer.utils import create_interval_scheduler, dist
 
-from mmbert_composer.callbacks.append_lines import append_lines
+from mmbert_composer.callbacks.append_lines import AppendedLines
 from mmbert_composer.callbacks.held_out_per_stream import held_out_per_stream
 from mmbert_composer.curriculum import Curriculum
 from mmbert_composer.curriculum.tokens import format_tokens
@@ -42,7 +41,7 @@ class MetricsLog(LoggerDestination):
         self.curriculum = curriculum
         self.tokens_real = 0
         self._line_due = create_interval_scheduler(line_every, checkpoint_events=False) if line_every else None
-        self._file: IO[str] | None = None
+        self._file: AppendedLines | None = None
         self._pending: dict[str, Any] = {}
         self._tau: dict[str, float] = {}
         self._step: dict[str, Any] = {}
@@ -168,17 +167,14 @@ class MetricsLog(LoggerDestination):
     def _write(self, row: dict[str, Any]) -> None:
         if dist.get_global_rank() != 0:
             return
-        file = self._open()
-        file.write(json.dumps(row) + "\n")
-        file.flush()
+        self._open().write(row)
 
-    def _open(self) -> IO[str]:
+    def _open(self) -> AppendedLines:
         """The file; a process that finds lines in it first says at which step it goes on (0: from the start)."""
         if self._file is None:
-            self._file = append_lines(self.path)
-            if self._file.tell() or self._began_at:
-                self._file.write(json.dumps({"event": "resume", "batch": self._began_at}) + "\n")
-                self._file.flush()
+            self._file = AppendedLines(self.path)
+            if self._file.continues or self._began_at:
+                self._file.write({"event": "resume", "batch": self._began_at})
         return self._file
 
     def state_dict(self) -> dict[str, Any]:

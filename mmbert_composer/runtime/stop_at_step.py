@@ -67,7 +67,7 @@ class StopAtStep(Callback):
             return  # at a segment's end the saver waits for its close
         stopped = StoppedError(self.agreed)
         log.info(
-            "stopped by %s after step %d: the same command goes on from there (exit code %s)",
+            "stopped by %s after step %d: the same command goes on from the newest checkpoint (exit code %s)",
             stopped.signal,
             int(state.timestamp.batch),
             stopped.exit_code,

@@ -6,7 +6,7 @@ import torch
 
 from mmbert_composer.checkpoints.checkpoint_record import read_record, record_path
 from mmbert_composer.checkpoints.list_checkpoints import why_invalid
-from mmbert_composer.checkpoints.write_checkpoint import write_checkpoint
+from mmbert_composer.checkpoints.write_checkpoint import FailedWriteError, tensor_bytes, write_checkpoint
 from mmbert_composer.config import parse_run_config
 
 
@@ -50,8 +50,25 @@ def test_a_disk_that_does_not_take_it_leaves_what_was_there(tmp_path, curriculum
     write_checkpoint(path, content(1.0), curriculum)
     before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
     small_files()
-    with pytest.raises(OSError, match="File too large"):
-        write_checkpoint(path, content(2.0), curriculum)
-    with pytest.raises(OSError, match="File too large"):
-        write_checkpoint(tmp_path / "ep4-ba10-rank0.pt", content(2.0), curriculum)
+    for name in (path.name, "ep4-ba10-rank0.pt"):
+        with pytest.raises(
+            FailedWriteError, match=r"no checkpoint was written to .*: File too large; it takes"
+        ) as failed:
+            write_checkpoint(tmp_path / name, content(2.0), curriculum)
+        assert failed.value.failed.needed == 400_000
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_what_cannot_fit_is_not_begun(tmp_path, curriculum):
+    """A sparse tensor of 4 TB: more than any disk here has, and nothing is written of it."""
+    huge = content()
+    huge["state"]["model"]["b"] = torch.empty(1 << 40, device="meta")
+    with pytest.raises(FailedWriteError, match=r"No space left on device; it takes 4,398\.047 GB") as failed:
+        write_checkpoint(tmp_path / "ep4-ba9-rank0.pt", huge, curriculum)
+    assert failed.value.failed.free > 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tensors_that_share_memory_count_once():
+    weights = torch.zeros(10, 10)
+    assert sum(tensor_bytes({"a": weights, "b": [weights[2:], {"c": (torch.zeros(3, dtype=torch.int8), 5)}]})) == 403
