@@ -30,6 +30,11 @@ class CheckpointFile:
     batch: int
 
 
+def is_checkpoint_name(name: str) -> bool:
+    """Whether a file of this name is taken for a checkpoint."""
+    return _NAME.fullmatch(name) is not None
+
+
 def checkpoints_folder(folder: str | Path) -> Path:
     """Where the checkpoints of a run are: ``<run>/checkpoints``, or the folder itself in a plain Composer run."""
     inner = Path(folder) / "checkpoints"

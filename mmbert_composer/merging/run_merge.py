@@ -8,6 +8,7 @@ from typing import Any
 
 from mmbert_composer.checkpoints.list_checkpoints import (
     CheckpointFile,
+    is_checkpoint_name,
     last_unharmed,
     list_checkpoints,
     named_checkpoints,
@@ -63,6 +64,13 @@ def last_phase_start(run: RunFolder) -> int | None:
 
 def check_base(run: RunFolder, settings: RunMerge) -> None:
     """Raise a UserError now if the merge at the end will have no base; needs no checkpoint to exist yet."""
+    if settings.base is not None and not is_checkpoint_name(Path(settings.base).name):
+        there = base_path(run, settings)
+        if there is not None and not there.exists():
+            raise UserError(
+                f"merge: base={settings.base} does not exist; name a checkpoint of this run, another run's folder or a "
+                f"Hugging Face folder"
+            )
     if settings.method.needs_base and settings.base is None and last_phase_start(run) is None:
         _loaded_base(run, settings)
 
