@@ -1,7 +1,7 @@
 """What one ``prepare`` does, frozen in ``DATA/.prepare/plan.json``: a rerun continues it or is refused."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ def make_plan(
         "tokenizer_hash": tokenizer.hash,
         "special_ids": tokenizer.special_ids,
         "inputs": [spec.identity() for spec in inputs],
-        "options": asdict(options),
+        "options": options.to_json(),
         "max_bad_fraction": max_bad_fraction,
         "licence": licence,
         "source_licences": {options.source or "cldr": CLDR_LICENCE} if any(s.kind == "cldr" for s in inputs) else {},

@@ -2,18 +2,25 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from mmbert_composer.data.inputs.document import Record, Skipped, as_document
+from mmbert_composer.data.inputs.files import find_files
+from mmbert_composer.data.inputs.input_kind import Found, InputKind
 from mmbert_composer.data.inputs.open_input import input_lines
 from mmbert_composer.data.inputs.read_options import ReadOptions
+from mmbert_composer.data.inputs.unit import InputUnit
 
 
-def read_jsonl(path: Path, options: ReadOptions) -> Iterator[Record]:
-    """Every line of ``path`` as a document, or why it is none. One bad line costs one line."""
-    for number, line in input_lines(path):
-        yield _read_line(line, f"{path}:{number}", options)
+def find_jsonl(where: str, options: ReadOptions) -> Found:
+    """The files that match ``where``."""
+    return find_files("jsonl", where)
+
+
+def read_jsonl(unit: InputUnit, options: ReadOptions) -> Iterator[Record]:
+    """Every line of a file as a document, or why it is none. One bad line costs one line."""
+    for number, line in input_lines(unit.path):
+        yield _read_line(line, f"{unit.path}:{number}", options)
 
 
 def _read_line(line: bytes, where: str, options: ReadOptions) -> Record:
@@ -39,8 +46,11 @@ def read_fields(fields: dict[str, Any], where: str, kind: str, options: ReadOpti
         return Skipped("no text field", where, f"no field {options.text_field!r}")
     if not isinstance(text, str):
         return Skipped("text is no string", where, f"field {options.text_field!r} is a {type(text).__name__}")
-    language = fields.get(options.language_field)
+    language = fields.get(options.language_field) or options.language
     source = fields.get(options.source_field) or options.source or kind
     if not isinstance(language, str | None) or not isinstance(source, str):
         return Skipped("language or source is no string", where)
-    return as_document(text, language, source, where)
+    return as_document(text, language, source, where, min_characters=options.min_characters)
+
+
+JSONL = InputKind("jsonl:GLOB (.gz, .zst)", find_jsonl, read_jsonl)

@@ -18,8 +18,9 @@ READ_BYTES = 1 << 16
 _BOM = b"\xef\xbb\xbf"
 
 
-def open_input(path: Path) -> IO[bytes] | gzip.GzipFile:
+def open_input(path: str | Path) -> IO[bytes] | gzip.GzipFile:
     """Open ``path`` for reading bytes; ``.gz`` and ``.zst`` are uncompressed."""
+    path = Path(path)
     if path.suffix == ".gz":
         return gzip.open(path, "rb")
     if path.suffix in {".zst", ".zstd"}:
@@ -65,7 +66,7 @@ class ZstdFile(io.RawIOBase):
         super().close()
 
 
-def input_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def input_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
     """Lines of ``path`` numbered from 1, without their newline.
 
     Raises UserError naming the line after which compressed data ends or breaks off.

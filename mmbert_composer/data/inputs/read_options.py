@@ -1,6 +1,7 @@
-"""How readers find a document's fields."""
+"""How readers find a document's fields, and what is known of the documents of one input."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 from mmbert_composer.errors import UserError
 
@@ -9,19 +10,48 @@ SPLITS = ("files", "paragraphs")
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """Options of ``mmbert prepare run`` and ``mmbert tokenizer train`` that concern reading."""
+    """What concerns the reading of one input; several inputs of one ``prepare`` may have different ones."""
 
     text_field: str = "text"
+    """Dots lead into nested fields: ``message.content``."""
     id_field: str = "id"
     """Names a record in messages; it need not exist."""
     language_field: str = "language"
-    """Records without it go to the language ``und``."""
+    """Records without it go to ``language``."""
     source_field: str = "source"
     source: str | None = None
     """Source of documents that name none; None: the spec's kind ("jsonl")."""
     split: str = "files"
     """What a document of ``text:`` is: a whole file, or a paragraph (text between empty lines)."""
+    language: str | None = None
+    """Language of documents that name none; None: ``und``, or what the path says where it says one."""
+    min_characters: int = 0
+    """Shorter texts are dropped and counted, and are not bad lines."""
+    filter: tuple[str, ...] = ()
+    """Conditions on fields, all of which a record must meet: ``("language_score >= 0.8", "source == 'a'")``."""
+    dtype: str | None = None
+    """Type of the numbers in a ``bytes`` column of ``mds:``, which do not say it themselves: "uint16", "int64"."""
+    revision: str | None = None
+    """Commit or tag of ``hf:``."""
+    dataset_split: str = "train"
+    """Split of ``hf:``."""
+    licence: str = ""
+    """A note on the licence of the text."""
+    origin: str = ""
+    """Where the text is from, for the manifest and the model card: a dataset's name and revision."""
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise UserError(f"split={self.split!r} must be one of {', '.join(SPLITS)}")
+        if self.min_characters < 0:
+            raise UserError(f"min_characters={self.min_characters} must be at least 0")
+
+    def to_json(self) -> dict[str, Any]:
+        """The options that differ from their defaults."""
+        defaults = {item.name: item.default for item in fields(self)}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items() if v != defaults[k]}
+
+    @staticmethod
+    def from_json(content: dict[str, Any]) -> "ReadOptions":
+        """The options that ``to_json`` gave ``content`` of."""
+        return ReadOptions(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})
