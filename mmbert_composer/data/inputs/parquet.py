@@ -86,4 +86,4 @@ def _read_row(fields: dict[str, Any], where: str, options: ReadOptions) -> Recor
     return read_fields(decoded, where, "parquet", options)
 
 
-PARQUET = InputKind("parquet:GLOB", find_parquet, read_parquet, split_parquet)
+PARQUET = InputKind("parquet:GLOB", find_parquet, read_parquet, split=split_parquet)
