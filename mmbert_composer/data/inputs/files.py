@@ -72,7 +72,8 @@ def list_tree(spec: str, where: str) -> tuple[str, list[FoundFile]]:
     """
     if is_remote(where):
         files = _remote(where, lambda system, path: system.find(path, detail=True))
-        root = where.rstrip("/")
+        system, path = _file_system(where)
+        root = str(system.unstrip_protocol(path)).rstrip("/")
     else:
         folder = Path(where).expanduser().absolute()
         files = [_local(Path(top) / name) for top, _, names in os.walk(folder, followlinks=True) for name in names]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import Any
 
+from mmbert_composer.data.inputs.record_filter import parse_condition
 from mmbert_composer.errors import UserError
 
 SPLITS = ("files", "paragraphs")
@@ -47,6 +48,8 @@ class ReadOptions:
             raise UserError(f"split={self.split!r} must be one of {', '.join(SPLITS)}")
         if self.min_characters < 0:
             raise UserError(f"min_characters={self.min_characters} must be at least 0")
+        for condition in self.filter:
+            parse_condition(condition)
         for rule in self.folders:
             if "=" not in rule:
                 raise UserError(f"folder rule {rule!r} must be GLOB=SOURCE or GLOB=SOURCE/LANGUAGE")

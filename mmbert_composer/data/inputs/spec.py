@@ -7,6 +7,8 @@ from typing import Any
 
 from mmbert_composer.data.inputs.cldr import CLDR
 from mmbert_composer.data.inputs.document import Record, check_source
+from mmbert_composer.data.inputs.fineweb2 import FINEWEB2
+from mmbert_composer.data.inputs.hub import HF
 from mmbert_composer.data.inputs.input_kind import Found, InputKind
 from mmbert_composer.data.inputs.jsonl import JSONL
 from mmbert_composer.data.inputs.mds import MDS
@@ -17,7 +19,15 @@ from mmbert_composer.data.inputs.token_rules import TokenRules
 from mmbert_composer.data.inputs.unit import InputUnit
 from mmbert_composer.errors import UserError
 
-KINDS: dict[str, InputKind] = {"jsonl": JSONL, "text": TEXT, "parquet": PARQUET, "mds": MDS, "cldr": CLDR}
+KINDS: dict[str, InputKind] = {
+    "jsonl": JSONL,
+    "parquet": PARQUET,
+    "text": TEXT,
+    "fineweb2": FINEWEB2,
+    "hf": HF,
+    "mds": MDS,
+    "cldr": CLDR,
+}
 
 
 @dataclass(frozen=True)
