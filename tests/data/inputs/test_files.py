@@ -51,6 +51,21 @@ def test_every_kind_of_file_is_read_from_another_machine(bucket: MemoryFileSyste
     assert [r.tokens.tolist() for r in found] == [s.tolist() for s in some_sequences(5)]
 
 
+def test_numbers_are_counted_where_a_place_cannot_list(bucket: MemoryFileSystem) -> None:
+    for number in (8, 9, 10, 11):
+        bucket.pipe(f"/bucket/a-{number:03d}.jsonl", json.dumps({"text": str(number)}).encode())
+    assert texts("jsonl:memory://bucket/a-{008..010}.jsonl") == ["8", "9", "10"]
+    with pytest.raises(UserError, match=r"no file matches 'memory://bucket/a-012.jsonl'"):
+        texts("jsonl:memory://bucket/a-{011..012}.jsonl")
+
+
+def test_the_folder_says_the_language_where_asked(tmp_path: Path) -> None:
+    (tmp_path / "de").mkdir()
+    (tmp_path / "de/a.jsonl").write_text('{"text": "a", "language": "fr"}')
+    spec = parse_spec(f"jsonl:{tmp_path}/*/a.jsonl", ReadOptions(folder_language=True))
+    assert list(spec.read()) == [Document("a", "deu", "jsonl")]
+
+
 def test_a_remote_place_without_files_or_without_a_system_is_said(bucket: MemoryFileSystem) -> None:
     bucket.pipe("/bucket/sub/a.jsonl", b"{}")
     with pytest.raises(UserError, match=r"no file matches 'memory://bucket/\*.txt'"):
