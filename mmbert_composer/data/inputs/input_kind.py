@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from mmbert_composer.data.inputs.document import Record
 from mmbert_composer.data.inputs.read_options import ReadOptions
+from mmbert_composer.data.inputs.token_rules import TokenRules
 from mmbert_composer.data.inputs.unit import InputUnit
 
 
@@ -31,8 +32,10 @@ class InputKind:
     """For ``--help``: ``jsonl:GLOB (.gz, .zst)``."""
     find: Callable[[str, ReadOptions], Found]
     """Raises UserError for a ``where`` that stands for nothing, before anything is read."""
-    read: Callable[[InputUnit, ReadOptions], Iterator[Record]]
+    read: Callable[[InputUnit, ReadOptions], Iterator[Record]] | None = None
     """Every record of a unit, in the same order in any process; units in their order give the whole input."""
+    read_tokens: Callable[[InputUnit, ReadOptions, TokenRules], Iterator[Record]] | None = None
+    """In its place where the input holds tokens."""
     split: Callable[[InputUnit, int], list[InputUnit]] = whole
     """The unit as pieces of about so many bytes."""
     licence: str = ""

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
 
-from mmbert_composer.data.inputs.document import Record, Skipped, as_document
+from mmbert_composer.data.inputs.document import Record, Skipped
+from mmbert_composer.data.inputs.fields import read_fields
 from mmbert_composer.data.inputs.files import find_files
 from mmbert_composer.data.inputs.input_kind import Found, InputKind
 from mmbert_composer.data.inputs.open_input import input_lines
@@ -20,10 +20,10 @@ def find_jsonl(where: str, options: ReadOptions) -> Found:
 def read_jsonl(unit: InputUnit, options: ReadOptions) -> Iterator[Record]:
     """Every line of a file as a document, or why it is none. One bad line costs one line."""
     for number, line in input_lines(unit.path):
-        yield _read_line(line, f"{unit.path}:{number}", options)
+        yield _read_line(line, f"{unit.path}:{number}", unit, options)
 
 
-def _read_line(line: bytes, where: str, options: ReadOptions) -> Record:
+def _read_line(line: bytes, where: str, unit: InputUnit, options: ReadOptions) -> Record:
     if not line.strip():
         return Skipped("empty line", where)
     try:
@@ -34,23 +34,7 @@ def _read_line(line: bytes, where: str, options: ReadOptions) -> Record:
         return Skipped("invalid JSON", where, str(error))
     if not isinstance(fields, dict):
         return Skipped("not a JSON object", where)
-    return read_fields(fields, where, "jsonl", options)
-
-
-def read_fields(fields: dict[str, Any], where: str, kind: str, options: ReadOptions) -> Record:
-    """A record's named fields as a document, or why they are none."""
-    if fields.get(options.id_field) is not None:
-        where = f"{where} (id {fields[options.id_field]})"
-    text = fields.get(options.text_field)
-    if text is None:
-        return Skipped("no text field", where, f"no field {options.text_field!r}")
-    if not isinstance(text, str):
-        return Skipped("text is no string", where, f"field {options.text_field!r} is a {type(text).__name__}")
-    language = fields.get(options.language_field) or options.language
-    source = fields.get(options.source_field) or options.source or kind
-    if not isinstance(language, str | None) or not isinstance(source, str):
-        return Skipped("language or source is no string", where)
-    return as_document(text, language, source, where, min_characters=options.min_characters)
+    return read_fields(fields, where, unit, options)
 
 
 JSONL = InputKind("jsonl:GLOB (.gz, .zst)", find_jsonl, read_jsonl)

@@ -1,8 +1,9 @@
 """How readers find a document's fields, and what is known of the documents of one input."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
+from mmbert_composer.data.inputs.record_filter import parse_condition
 from mmbert_composer.errors import UserError
 
 SPLITS = ("files", "paragraphs")
@@ -31,6 +32,8 @@ class ReadOptions:
     """Conditions on fields, all of which a record must meet: ``("language_score >= 0.8", "source == 'a'")``."""
     dtype: str | None = None
     """Type of the numbers in a ``bytes`` column of ``mds:``, which do not say it themselves: "uint16", "int64"."""
+    folders: tuple[str, ...] = ()
+    """For ``mds:``: ``GLOB=SOURCE`` or ``GLOB=SOURCE/LANGUAGE`` for folders below DIR; the first match counts."""
     revision: str | None = None
     """Commit or tag of ``hf:``."""
     dataset_split: str = "train"
@@ -45,13 +48,27 @@ class ReadOptions:
             raise UserError(f"split={self.split!r} must be one of {', '.join(SPLITS)}")
         if self.min_characters < 0:
             raise UserError(f"min_characters={self.min_characters} must be at least 0")
+        for condition in self.filter:
+            parse_condition(condition)
+        for rule in self.folders:
+            if "=" not in rule:
+                raise UserError(f"folder rule {rule!r} must be GLOB=SOURCE or GLOB=SOURCE/LANGUAGE")
+
+    @property
+    def token_field(self) -> str:
+        """Column of ``mds:`` that holds the tokens: ``text_field`` where it is set, else input_ids."""
+        return "input_ids" if self.text_field == "text" else self.text_field
 
     def to_json(self) -> dict[str, Any]:
         """The options that differ from their defaults."""
-        defaults = {item.name: item.default for item in fields(self)}
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items() if v != defaults[k]}
+        return {
+            item.name: list(value) if isinstance(value, tuple) else value
+            for item in fields(self)
+            if (value := getattr(self, item.name)) != item.default
+        }
 
     @staticmethod
     def from_json(content: dict[str, Any]) -> "ReadOptions":
         """The options that ``to_json`` gave ``content`` of."""
-        return ReadOptions(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})
+        plain: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in content.items()}
+        return ReadOptions(**plain)

@@ -7,15 +7,27 @@ from typing import Any
 
 from mmbert_composer.data.inputs.cldr import CLDR
 from mmbert_composer.data.inputs.document import Record, check_source
+from mmbert_composer.data.inputs.fineweb2 import FINEWEB2
+from mmbert_composer.data.inputs.hub import HF
 from mmbert_composer.data.inputs.input_kind import Found, InputKind
 from mmbert_composer.data.inputs.jsonl import JSONL
+from mmbert_composer.data.inputs.mds import MDS
 from mmbert_composer.data.inputs.parquet import PARQUET
 from mmbert_composer.data.inputs.read_options import ReadOptions
 from mmbert_composer.data.inputs.text import TEXT
+from mmbert_composer.data.inputs.token_rules import TokenRules
 from mmbert_composer.data.inputs.unit import InputUnit
 from mmbert_composer.errors import UserError
 
-KINDS: dict[str, InputKind] = {"jsonl": JSONL, "text": TEXT, "parquet": PARQUET, "cldr": CLDR}
+KINDS: dict[str, InputKind] = {
+    "jsonl": JSONL,
+    "parquet": PARQUET,
+    "text": TEXT,
+    "fineweb2": FINEWEB2,
+    "hf": HF,
+    "mds": MDS,
+    "cldr": CLDR,
+}
 
 
 @dataclass(frozen=True)
@@ -48,10 +60,10 @@ class InputSpec:
             raise UserError(f"task_bytes={task_bytes} must be at least 1")
         return [piece for unit in self.found.units for piece in KINDS[self.kind].split(unit, task_bytes)]
 
-    def read(self, options: ReadOptions | None = None) -> Iterator[Record]:
+    def read(self, options: ReadOptions | None = None, rules: TokenRules | None = None) -> Iterator[Record]:
         """Every record of every unit, in order."""
         for unit in self.found.units:
-            yield from read_unit(unit, options or self.options)
+            yield from read_unit(unit, options or self.options, rules)
 
     def identity(self) -> dict[str, Any]:
         """What has to stay the same for a rerun to continue."""
@@ -61,9 +73,18 @@ class InputSpec:
         return {"spec": self.spec, "files": files}
 
 
-def read_unit(unit: InputUnit, options: ReadOptions) -> Iterator[Record]:
-    """The records of ``unit``, an input's own ``options`` given: the same ones in the same order in any process."""
-    yield from KINDS[unit.kind].read(unit, options)
+def read_unit(unit: InputUnit, options: ReadOptions, rules: TokenRules | None = None) -> Iterator[Record]:
+    """The records of ``unit``, an input's own ``options`` given: the same ones in the same order in any process.
+
+    Raises UserError for a unit of tokens without ``rules``: who reads text cannot use it.
+    """
+    kind = KINDS[unit.kind]
+    if kind.read_tokens is not None:
+        if rules is None:
+            raise UserError(f"{unit.name}: {unit.kind}: holds tokens, and text is needed here")
+        yield from kind.read_tokens(unit, options, rules)
+    elif kind.read is not None:
+        yield from kind.read(unit, options)
 
 
 def parse_inputs(specs: Sequence[str], options: ReadOptions) -> list[InputSpec]:

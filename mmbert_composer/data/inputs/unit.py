@@ -20,6 +20,8 @@ class InputUnit:
     """First row group or shard of the range."""
     end: int | None = None
     """One past the last of the range; None where the unit is the whole path."""
+    source: str | None = None
+    """Source of all its documents where the path tells it; None: the options or the documents tell."""
     language: str | None = None
     """Stream code of all its documents where the path or the options tell it; None: the documents tell."""
 

@@ -11,7 +11,7 @@ from mmbert_composer.errors import UserError
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("json:a", r"must be one of jsonl:, text:, parquet:, cldr: and a path; nearest: jsonl:"),
+        ("json:a", r"must be one of jsonl:, parquet:, text:, fineweb2:, hf:, mds:, cldr: and a path; nearest: jsonl:"),
         ("a.jsonl", "must be one of"),
         ("jsonl:", "no file matches"),
         ("jsonl:nowhere/*.jsonl", "no file matches 'nowhere/"),
