@@ -11,6 +11,8 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from mmbert_composer.data.prepare_progress import PrepareProgress
+from mmbert_composer.data.worker_pool import _Worker
 from streaming.base.format.mds.reader import MDSReader
 from xxhash import xxh64_intdigest
 
@@ -18,9 +20,7 @@ from mmbert_composer.data import prepare_worker
 from mmbert_composer.data.inputs.read_options import ReadOptions
 from mmbert_composer.data.manifest import Manifest, load_manifest
 from mmbert_composer.data.prepare import prepare
-from mmbert_composer.data.prepare_progress import PrepareProgress
 from mmbert_composer.data.tokenizer import load_tokenizer
-from mmbert_composer.data.worker_pool import _Worker
 from mmbert_composer.errors import UserError
 from tests.conftest import tiny_documents
 

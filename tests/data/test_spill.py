@@ -1,8 +1,7 @@
 from pathlib import Path
 
-from xxhash import xxh64_intdigest
-
 from mmbert_composer.data.spill import SpilledStream, SpillWriter
+from xxhash import xxh64_intdigest
 
 TEXTS = ["one", "two", "zwei", "", "drei ä", "two"]
 
