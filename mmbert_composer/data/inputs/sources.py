@@ -130,7 +130,9 @@ def _row(path: str | Path, name: str, row: Any) -> SourceRow:
         raise UserError(f"{where}: kind {row['kind']!r} must be one of {', '.join(KINDS)}")
     if row.get("hub") and row.get("url"):
         raise UserError(f"{where} has a hub and a url: one of them holds the files")
-    values: dict[str, Any] = {str(key): tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    values: dict[str, Any] = {
+        str(key): tuple(value) if isinstance(value, list) else value for key, value in row.items()
+    }
     return SourceRow(**values)
 
 
