@@ -70,6 +70,7 @@ def prepare_request(
 ) -> "PrepareRequest":
     """The request that the options make."""
     from mmbert_composer.data.inputs.read_options import ReadOptions
+    from mmbert_composer.data.inputs.spec import parse_inputs
     from mmbert_composer.data.prepare import PrepareRequest
     from mmbert_composer.data.preparing.disk_space import parse_size
     from mmbert_composer.data.preparing.job_plan import Settings
@@ -86,7 +87,7 @@ def prepare_request(
     )
     settings = Settings(block_size, max_bad_fraction, dedup, max_documents)
     size = None if task_bytes is None else parse_size("task-bytes", task_bytes)
-    return PrepareRequest(input, tokenizer, out, options, settings, append, size)
+    return PrepareRequest(parse_inputs(input, options), tokenizer, out, settings, append, size)
 
 
 def with_request(command: Callable[..., None]) -> Callable[..., None]:

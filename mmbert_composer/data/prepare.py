@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mmbert_composer.data.inputs.read_options import ReadOptions
-from mmbert_composer.data.inputs.spec import parse_inputs
+from mmbert_composer.data.inputs.spec import InputSpec, parse_inputs
 from mmbert_composer.data.languages import bare_and_scripted
 from mmbert_composer.data.ledger import Ledger
 from mmbert_composer.data.manifest import Manifest, load_manifest
@@ -32,11 +32,10 @@ Engine = Callable[[TaskRunner, Sequence[str], OnProgress], dict[str, str]]
 class PrepareRequest:
     """What is asked for: text, a tokenizer, and where to."""
 
-    inputs: Sequence[str]
-    """SPECs."""
+    inputs: Sequence[InputSpec]
+    """Each with its own ``ReadOptions``."""
     tokenizer: str | Path
     out: str | Path
-    options: ReadOptions = field(default_factory=ReadOptions)
     settings: Settings = field(default_factory=Settings)
     append: bool = False
     """Add a part to data that is there."""
@@ -67,12 +66,11 @@ def prepare(
     each thing a person should know. Raises UserError for bad input, for an ``out`` that holds something else, and when
     a rerun's inputs or settings differ from those of the first run.
     """
+    engine = local_engine(workers)
     options = options or ReadOptions()
+    specs = parse_inputs(inputs, replace(options, licence=licence or options.licence))
     settings = Settings(block_size, max_bad_fraction, dedup, max_documents)
-    request = PrepareRequest(
-        inputs, tokenizer, out, replace(options, licence=licence or options.licence), settings, append
-    )
-    return run_job(request, local_engine(workers), say, show_progress)
+    return run_job(PrepareRequest(specs, tokenizer, out, settings, append), engine, say, show_progress)
 
 
 def run_job(request: PrepareRequest, engine: Engine, say: Say = print, show_progress: bool = False) -> Manifest:
@@ -111,10 +109,9 @@ def claimed(request: PrepareRequest, say: Say) -> Iterator[TaskRunner | None]:
     """Hold DATA for a request, planned or found planned; None where it was finished before."""
     files = TokenizerFiles(request.tokenizer)
     assert files.special_ids  # a tokenizer that lacks one is refused here
-    specs = parse_inputs(request.inputs, request.options)
     folder = WorkFolder(Path(request.out))
     check_folder(folder)
-    plan = make_plan(specs, files.hash, request.settings, "0000", request.task_bytes)
+    plan = make_plan(request.inputs, files.hash, request.settings, "0000", request.task_bytes)
     is_new = not folder.plan.is_file()
     warning = check_space(folder.root, plan.text_bytes) if is_new and not folder.has_data else None
     folder.state.mkdir(parents=True, exist_ok=True)
@@ -123,7 +120,7 @@ def claimed(request: PrepareRequest, say: Say) -> Iterator[TaskRunner | None]:
             yield None
             return
         if is_new:
-            for line in (*(note for spec in specs for note in spec.notes), *([warning] if warning else [])):
+            for line in (*(note for spec in request.inputs for note in spec.notes), *([warning] if warning else [])):
                 say(line)
         yield TaskRunner(folder)
 

@@ -180,7 +180,6 @@ def _place(folder: WorkFolder, stream: str, addition: _Addition, old: StreamEntr
             if written.exists():
                 written.rename(place / name)
             entries.append({**shard, "raw_data": {**shard["raw_data"], "basename": name}})
-        sync(place)
         indexes.append((index, index_json(entries)))
     return indexes
 
@@ -192,7 +191,7 @@ def _keep_hashes(part: Path, stream: str, addition: _Addition) -> None:
         kept = hash_file(part, stream, name)
         kept.parent.mkdir(parents=True, exist_ok=True)
         with kept.open("wb") as file:
-            for path in side.hashes:
+            for path in filter(Path.is_file, side.hashes):
                 with path.open("rb") as hashes:
                     shutil.copyfileobj(hashes, file)
         sync(kept)

@@ -108,11 +108,17 @@ class JobPlan:
         for planned in self.inputs:
             for unit in planned.units:
                 if group and size + unit.size > self.task_bytes:
-                    tasks.append(_route_task(group))
+                    tasks.append(self._route_task(group))
                     group, size = [], 0
                 group.append((planned, unit))
                 size += unit.size
-        return [*tasks, _route_task(group)]
+        return [*tasks, self._route_task(group)]
+
+    def _route_task(self, group: Sequence[tuple[PlannedInput, InputUnit]]) -> RouteTask:
+        # The tokenizer: of inputs tokenized before, only what fits to it is kept.
+        content = [[planned.options.to_json(), planned.licence, unit.to_json()] for planned, unit in group]
+        digest = hashlib.sha256(json.dumps([PLAN_FORMAT, self.tokenizer_hash, content]).encode()).hexdigest()
+        return RouteTask(digest[:16], tuple(group))
 
     def to_json(self) -> dict[str, Any]:
         """The content of ``plan.json``."""
@@ -188,12 +194,6 @@ def make_plan(
     )
     version = importlib.metadata.version("tokenizers")
     return JobPlan(part, tokenizer_hash, version, settings, inputs, task_bytes)
-
-
-def _route_task(group: Sequence[tuple[PlannedInput, InputUnit]]) -> RouteTask:
-    content = [[planned.options.to_json(), planned.licence, unit.to_json()] for planned, unit in group]
-    digest = hashlib.sha256(json.dumps([PLAN_FORMAT, content]).encode()).hexdigest()
-    return RouteTask(digest[:16], tuple(group))
 
 
 def _text_bytes(unit: InputUnit) -> int:

@@ -1,5 +1,6 @@
 """The work on one pack unit: its documents selected, tokenized, packed, and written as training and held-out blocks."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmbert_composer.data.atomic_write import write_json
 from mmbert_composer.data.held_out_split import LARGE_STREAM, MAX_BLOCKS, text_edges
 from mmbert_composer.data.mds_writer import BlockWriter, WrittenBlocks
 from mmbert_composer.data.packing import pack, to_sequences
@@ -61,6 +61,13 @@ class Packer:
         self, unit: PackUnit, spills: list[SortedSpill], before: Before, folder: Path, on_progress: OnProgress
     ) -> None:
         """Write the unit's blocks, hashes and counts into ``folder``."""
+        done = 0
+
+        def count(num_bytes: int, num_tokens: int) -> None:
+            nonlocal done
+            done += num_bytes
+            on_progress(num_bytes, num_tokens)
+
         selection = Selection(unit, spills, before, self.dedup)
         hashes, verdicts = selection.hashes, selection.verdicts
         held = self._held_out(selection, MAX_BLOCKS - before.heldout_blocks)
@@ -71,12 +78,14 @@ class Packer:
             most = max(0, self.max_documents - before.documents)
             mark_surplus(verdicts, most - selection.num_training_above(most))
         heldout = self._write(held.blocks, folder / "heldout")
-        training = self._write(self._training_blocks(selection, on_progress), folder / "training")
-        hashes[verdicts == Verdict.TRAIN].tofile(folder / "hashes.training")
-        hashes[is_held].tofile(folder / "hashes.heldout")
+        training = self._write(self._training_blocks(selection, count), folder / "training")
+        for side, chosen in (("training", verdicts == Verdict.TRAIN), ("heldout", is_held)):
+            if chosen.any():
+                hashes[chosen].tofile(folder / f"hashes.{side}")
         counts = Counter(verdicts.tolist())
         drops = {reason: counts[verdict] for verdict, reason in REASONS.items() if counts[verdict]}
         documents = counts[Verdict.TRAIN]
+        on_progress(unit.bytes - done, 0)  # of what is held out and dropped, and the rounding of ranges
         assert len(hashes) == documents + held.documents + sum(drops.values()), f"documents lost: {unit.name} {counts}"
         content = {
             "documents_in": len(hashes),
@@ -84,7 +93,7 @@ class Packer:
             "heldout": {"documents": held.documents, **_counts(heldout)},
             "drops": drops,
         }
-        write_json(folder / DONE_NAME, content)
+        (folder / DONE_NAME).write_text(json.dumps(content), encoding="utf-8")
 
     def _held_out(self, selection: "Selection", max_blocks: int) -> "_HeldOut":
         """Held-out blocks, at most ``max_blocks``, and how many of the candidates are in them: the first ones.

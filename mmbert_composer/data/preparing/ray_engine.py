@@ -22,7 +22,7 @@ def ray_engine(address: str) -> Callable[[TaskRunner, Sequence[str], OnProgress]
     Each task takes one CPU of the cluster. Raises UserError when Ray is not installed or the cluster is not there.
     """
     try:
-        import ray
+        import ray  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise UserError("--engine ray needs Ray: pip install 'mmbert-composer[ray]'") from None
     if not ray.is_initialized():

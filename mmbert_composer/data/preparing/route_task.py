@@ -1,12 +1,13 @@
 """A route task: reads its units of input into one sorted spill, with a ledger of what it kept and dropped."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from mmbert_composer.data.atomic_write import write_json
 from mmbert_composer.data.inputs.document import Document
 from mmbert_composer.data.inputs.spec import read_unit
+from mmbert_composer.data.inputs.token_rules import TokenRules
 from mmbert_composer.data.inputs.unit import InputUnit
 from mmbert_composer.data.ledger import Ledger
 from mmbert_composer.data.preparing.job_plan import RouteTask
@@ -20,13 +21,16 @@ OnProgress = Callable[[int, int], None]
 """Hears how many bytes and tokens are done since it was called last."""
 
 
-def route(task: RouteTask, folder: Path, on_progress: OnProgress) -> None:
-    """Read the task's units into a spill in ``folder``. Raises UserError for damaged and for changed input."""
+def route(task: RouteTask, rules: TokenRules, folder: Path, on_progress: OnProgress) -> None:
+    """Read the task's units into a spill in ``folder``; ``rules`` are the tokenizer's.
+
+    Raises UserError for damaged and for changed input.
+    """
     ledger, spill = Ledger(), SpillWriter(folder)
     sizes, licences, origins = Counter[str](), defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
     for planned, unit in task.units:
         check_unchanged(unit)
-        for record in read_unit(unit, planned.options):
+        for record in read_unit(unit, planned.options, rules):
             ledger.count(record)
             if isinstance(record, Document):
                 sizes[record.stream] += spill.add(record)
@@ -43,7 +47,8 @@ def route(task: RouteTask, folder: Path, on_progress: OnProgress) -> None:
         }
         for name, documents in sorted(ledger.kept.items())
     }
-    write_json(folder / DONE_NAME, {"ledger": ledger.state(), "streams": streams})
+    content = {"ledger": ledger.state(), "streams": streams}
+    (folder / DONE_NAME).write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
 def check_unchanged(unit: InputUnit) -> None:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mmbert_composer.data.atomic_write import publish_tree, write_json
+from mmbert_composer.data.inputs.token_rules import TokenRules
 from mmbert_composer.data.manifest import Manifest, read_manifest
 from mmbert_composer.data.preparing.disk_space import disk_full, is_full
 from mmbert_composer.data.preparing.job_plan import JobPlan, load_plan
@@ -20,6 +21,7 @@ from mmbert_composer.data.preparing.sorted_spill import SortedSpill
 from mmbert_composer.data.preparing.task_lock import is_locked, locked
 from mmbert_composer.data.preparing.work_folder import WorkFolder
 from mmbert_composer.data.text_encoder import TextEncoder
+from mmbert_composer.data.tokenizer_files import TokenizerFiles
 from mmbert_composer.errors import UserError
 
 ROUTE, PACK = "route", "pack"
@@ -128,7 +130,8 @@ class TaskRunner:
     def _work(self, name: str, temporary: Path, on_progress: OnProgress) -> None:
         temporary.mkdir(parents=True)
         if not name.startswith(PACK):
-            route(self._route_tasks[name], temporary, on_progress)
+            rules = TokenRules.of(TokenizerFiles(self.folder.tokenizer))
+            route(self._route_tasks[name], rules, temporary, on_progress)
             return
         unit = self.units[name]
         names = [self.route_names[number] for number in self.routed.streams[unit.stream].tasks]
