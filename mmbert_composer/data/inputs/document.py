@@ -1,7 +1,10 @@
 """What every reader yields: documents, and what it had to leave out."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mmbert_composer.data.languages import NO_LANGUAGE, normalise_language
 from mmbert_composer.data.manifest import RESERVED_SOURCES
@@ -12,15 +15,17 @@ _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One text of one language and source."""
+    """One text of one language and source, or one sequence of tokens that was text."""
 
     text: str
-    """Without white space around it; never empty; can be written as UTF-8."""
+    """Without white space around it; never empty; can be written as UTF-8. "" where there are ``tokens``."""
     language: str
     """Stream code as ``normalise_language`` gives it; ``und`` for a source without languages."""
     source: str
     lines: int = 1
     """Input lines it was read from."""
+    tokens: NDArray[np.uint32] | None = field(default=None, compare=False)
+    """Of ``mds:`` alone: a sequence [length] that was tokenized before, with its BOS and EOS; packed as it is."""
 
     @property
     def stream(self) -> str:
@@ -49,7 +54,9 @@ class Skipped:
 Record = Document | Skipped
 
 
-def as_document(text: str, language: str | None, source: str, where: str, lines: int = 1) -> Record:
+def as_document(
+    text: str, language: str | None, source: str, where: str, lines: int = 1, min_characters: int = 0
+) -> Record:
     """A checked document, or why it is none. ``language`` None or "" means a source without languages.
 
     White space around the text goes, so that a text is the same document in every kind of file.
@@ -69,6 +76,8 @@ def as_document(text: str, language: str | None, source: str, where: str, lines:
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in set(text)):
         # JSON can escape half of a surrogate pair, which no UTF-8 file can hold.
         return Skipped("invalid UTF-8", where, "the text holds half of a surrogate pair", stream=stream)
+    if len(text) < min_characters:
+        return Skipped(f"below {min_characters:,} characters", where, bad=False, stream=stream)
     return Document(text, code, source, lines)
 
 
