@@ -2,7 +2,7 @@
 
 Fault: when one rank hangs (a disk, a deadlock, a stopped process), Composer 0.32.1 waits in a collective until the
 process group's timeout, and torch's error then names neither the rank nor the place; NCCL may wait for ever.
-Detected by: ``kill -STOP`` of one rank. Mend: every rank counts its events; one without a new event for nine tenths
+Detected by: ``kill -STOP`` of one rank. Mend: every rank counts its events; one without a new event for eight tenths
 of ``dist_timeout`` tells the others through the group's store how far it came and where its main thread stands. The
 one that is behind is the one that hangs. Then all exit with code 1. Can go: when torch's watchdog says as much.
 """
@@ -41,7 +41,7 @@ class StuckRank(Callback):
     def fit_start(self, state: State, logger: Logger) -> None:
         together = distributed.is_initialized() and distributed.get_world_size() > 1
         self.watch = ProgressWatch(
-            0.9 * self.timeout,
+            0.8 * self.timeout,
             store=_own_store() if together else None,
             rank=distributed.get_rank() if together else 0,
             ranks=distributed.get_world_size() if together else 1,
@@ -111,10 +111,10 @@ class ProgressWatch:
                 log.error("no progress for %.0f s since %s; it stands %s", self.limit, self._place, self._stack())
                 continue
             own = f"{socket.gethostname()}, after {self._place}, {self._stack()}"
-            patience = max(5 * self.tick, 0.05 * self.limit)
+            patience = max(3 * self.tick, 0.2 * self.limit)  # others stop a little later than the one they wait for
             telling = threading.Thread(target=self._tell, args=(self._store, own, patience), daemon=True)
             telling.start()
-            telling.join(2 * patience)
+            telling.join(1.2 * patience)
             if telling.is_alive():  # no call on a store ends by itself where nobody answers
                 log.error("no progress; rank 0 IS STUCK: it keeps the group's store and does not answer. Here: %s", own)
             self._leave()

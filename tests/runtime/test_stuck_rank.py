@@ -33,7 +33,7 @@ class Rank(threading.Thread):
 
 def test_the_rank_that_is_behind_is_named_with_its_place(caplog):
     store = distributed.HashStore()
-    ranks = [Rank(store, 0, 2, events=12), Rank(store, 1, 2, events=10)]
+    ranks = [Rank(store, 0, 2, events=12, limit=1.5), Rank(store, 1, 2, events=10, limit=1.5)]
     for rank in ranks:
         rank.start()
     for rank in ranks:
