@@ -43,6 +43,7 @@ from mmbert_composer.runtime.quiet_worker import quiet_worker
 from mmbert_composer.runtime.restore_rng import RestoreRng
 from mmbert_composer.runtime.stop_at_step import StopAtStep, StoppableTrainer
 from mmbert_composer.runtime.stop_signals import StopSignals
+from mmbert_composer.runtime.stuck_rank import StuckRank
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ def build_trainer(
         optimizers=optimizer,
         schedulers=named.scheduler,
         max_duration=f"{config.curriculum.total_tok}tok",
-        callbacks=[*named.callbacks.values(), PastRecord(past), saver, stop],
+        callbacks=[*named.callbacks.values(), PastRecord(past), saver, stop, StuckRank(config.dist_timeout)],
         loggers=[
             MetricsLog(folder, config.curriculum, line_every=None if bar else config.console_log_interval),
             *named.loggers,
