@@ -43,8 +43,8 @@ def print_report(
     imports, beyond = _seconds(rows)
     for ranks, extra in beyond.items():
         console.print(
-            f"restart on {ranks} ranks (medians): {imports[ranks]:.1f} s of imports, then {extra:.1f} s until the first "
-            f"step's end, building the model included"
+            f"restart on {ranks} ranks (medians): {imports[ranks]:.1f} s of imports, then {extra:.1f} s until its first "
+            f"step is done, building the model included"
         )
     console.print(f"shared memory left behind: {sorted(left) or 'nothing'}")
     trouble = [row.trouble for _, row in rows if row.trouble]
@@ -74,7 +74,11 @@ def _seconds(rows: Sequence[Named]) -> tuple[dict[int, float], dict[int, float]]
         if row.first_step is not None and row.imported is not None:
             imports.setdefault(row.fault.ranks, []).append(row.imported)
             beyond.setdefault(row.fault.ranks, []).append(row.first_step - row.imported)
-    return tuple({ranks: statistics.median(found[ranks]) for ranks in sorted(found)} for found in (imports, beyond))
+    return _medians(imports), _medians(beyond)
+
+
+def _medians(found: dict[int, list[float]]) -> dict[int, float]:
+    return {ranks: statistics.median(found[ranks]) for ranks in sorted(found)}
 
 
 def _faults(rows: Sequence[Named]) -> Table:
