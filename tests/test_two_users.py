@@ -13,7 +13,7 @@ import pytest
 from mmbert_composer.config import load_yaml, parse_run_config
 from tests.conftest import ROOT
 from tests.soak.compare import compare
-from tests.soak.leftovers import left_by_the_dead
+from tests.soak.leftovers import left_behind
 from tests.soak.process_group import ENVIRONMENT, ProcessGroup, composer_command
 from tests.soak.watch import Watch
 
@@ -66,16 +66,15 @@ def start(place, settings, yaml_of, tiny_data):
 
 
 def test_beside_each_other_and_after_a_kill(start, place, settings):
-    before = left_by_the_dead()
     curriculum = parse_run_config(load_yaml(place / "run.yaml", ())).curriculum
     first = start("root", 0)
     assert Watch(first, place / "root" / "run", curriculum, random.Random(0)).until_step(3), first.log.read_text()
     first.kill_all()
     first.wait()
-    assert left_by_the_dead() - before
+    assert left_behind(place / "data")
     both = [start("root", 0), start("other", OTHER)]
     for group in both:
         assert group.wait(300) == 0, group.log.read_text()
     assert (place / "other" / "run" / "report.html").stat().st_uid == OTHER
     assert compare("other user", place / "root" / "run", place / "other" / "run", allowed=0.0).is_good
-    assert not left_by_the_dead() - before
+    assert not left_behind(place / "data")

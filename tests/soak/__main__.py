@@ -19,8 +19,8 @@ from mmbert_composer.curriculum import Curriculum
 from tests.conftest import prepare_tiny
 from tests.soak.compare import compare
 from tests.soak.disk import small_disk
-from tests.soak.leftovers import left_by_the_dead
-from tests.soak.reference_runs import startup_seconds, two_at_once, uninterrupted
+from tests.soak.leftovers import left_behind
+from tests.soak.reference_runs import two_at_once, uninterrupted
 from tests.soak.report import describe, print_report
 from tests.soak.schedule import mixed_schedule, same_schedule
 from tests.soak.soak_run import write_yaml
@@ -49,7 +49,7 @@ def main() -> int:
 
 def soak(place: Path, seed: int, more_kills: int) -> bool:
     """Everything; whether all is as it should be."""
-    begin, before = time.monotonic(), left_by_the_dead()
+    begin = time.monotonic()
     data = prepare_tiny(place)
     mixed_yaml = write_yaml(place / "mixed.yaml", data, dropout=0.0)
     same_yaml = write_yaml(place / "same.yaml", data, dropout=0.1)
@@ -59,7 +59,6 @@ def soak(place: Path, seed: int, more_kills: int) -> bool:
     two_at_once((mixed_yaml, place / "on-1-rank", 1), (mixed_yaml, place / "on-2-ranks", 2))
     uninterrupted(same_yaml, place / "dropout-on-4-ranks", 4)
     comparisons = [compare("on 2 ranks, not killed", place / "on-1-rank", place / "on-2-ranks", allowed=TOLERANCE)]
-    startup = {ranks: startup_seconds(mixed_yaml, place, ranks) for ranks in (1, 2, 4)}
     source = random.Random(seed)
     plans = [
         ("mixed", mixed_yaml, mixed_schedule(ends, more_kills, source), "on-1-rank", 4, TOLERANCE),
@@ -82,7 +81,7 @@ def soak(place: Path, seed: int, more_kills: int) -> bool:
             how = "on 1, 2 and 4 ranks in turn, killed" if name == "mixed" else "on 4 ranks with dropout, killed"
             comparisons.append(compare(how, place / reference, victim.folder, allowed=allowed))
             shutil.copytree(victim.folder, place / name)
-    return print_report(rows, comparisons, startup, left_by_the_dead() - before, time.monotonic() - begin)
+    return print_report(rows, comparisons, left_behind(data), time.monotonic() - begin)
 
 
 def phase_ends(curriculum: Curriculum) -> list[int]:

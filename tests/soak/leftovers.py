@@ -1,30 +1,18 @@
 """What killed processes have left behind in this machine's shared memory."""
 
-import re
 from pathlib import Path
-
-import psutil
-
-from mmbert_composer.runtime.private_shared_memory import LOWEST_PREFIX
 
 SHARED_MEMORY = Path("/dev/shm")
 
 
-def left_by_the_dead(shared_memory: Path = SHARED_MEMORY) -> set[str]:
-    """Names under one of our prefixes that no living process has registered."""
-    in_use = {
-        prefix
-        for entry in shared_memory.glob("mmbert_composer-*/[0-9]*.[0-9]*")
-        for prefix, _, process in [entry.name.partition(".")]
-        if _is_alive(int(process))
+def left_behind(data: Path, shared_memory: Path = SHARED_MEMORY) -> set[str]:
+    """Names of Streaming's memory for datasets in ``data``, to be looked for when no process reads it any more.
+
+    Other runs of this machine have theirs beside it; the one called ``locals`` holds the folders of the streams.
+    """
+    prefixes = {
+        path.name.partition("_")[0]
+        for path in shared_memory.glob("[0-9]*_locals")
+        if f"{data}/".encode() in path.read_bytes()
     }
-    names = [path.name for path in shared_memory.glob("[0-9]*_*")]
-    ours = {name: match[1] for name in names if (match := re.match(r"(\d+)_", name)) and int(match[1]) >= LOWEST_PREFIX}
-    return {name for name, prefix in ours.items() if prefix not in in_use}
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        return psutil.Process(process).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    return {path.name for prefix in prefixes for path in shared_memory.glob(f"{prefix}_*")}

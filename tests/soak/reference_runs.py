@@ -1,9 +1,8 @@
-"""The runs that nobody stops, and what starting costs by itself."""
+"""The runs that nobody stops."""
 
-import time
 from pathlib import Path
 
-from tests.soak.process_group import ENVIRONMENT, ProcessGroup, composer_command, launch
+from tests.soak.process_group import launch
 
 REFERENCE_SECONDS = 900
 """The longest that two uninterrupted runs at once may take."""
@@ -31,18 +30,6 @@ def uninterrupted(yaml: Path, folder: Path, ranks: int) -> None:
     code = launch(ranks, yaml, folder, _log(folder)).wait(REFERENCE_SECONDS)
     if code:
         raise RuntimeError(f"{folder.name}: exit code {code}; see {_log(folder)}")
-
-
-def startup_seconds(yaml: Path, place: Path, ranks: int) -> float:
-    """Seconds from starting the launcher until imports are done and the model is built, on all ranks."""
-    file = place / f"startup-on-{ranks}"
-    script = Path(__file__).with_name("startup.py")
-    begin = time.time()
-    group = ProcessGroup(composer_command(ranks, script, str(yaml), str(file)), _log(file), ENVIRONMENT)
-    code = group.wait(REFERENCE_SECONDS)
-    if code:
-        raise RuntimeError(f"{script}: exit code {code}; see {group.log}")
-    return float(file.read_text()) - begin
 
 
 def _log(folder: Path) -> Path:

@@ -2,7 +2,7 @@
 
 import json
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +20,9 @@ def describe(number: int, name: str, row: Row) -> str:
     """One line about a row."""
     fault = row.fault
     damage = f" (after {fault.damage})" if fault.damage else ""
-    first = "" if row.first_step is None else f", first step after {row.first_step:.1f} s"
+    first = ""
+    if row.first_step is not None and row.imported is not None:
+        first = f", imports {row.imported:.1f} s, first step {row.first_step - row.imported:.1f} s later"
     trouble = f"  <-- {row.trouble}" if row.trouble else ""
     return (
         f"{number:2} {name}, {fault.ranks} ranks: {fault.what} {fault.where}{damage}: from step {row.resumed} to "
@@ -31,7 +33,6 @@ def describe(number: int, name: str, row: Row) -> str:
 def print_report(
     rows: Sequence[Named],
     comparisons: Sequence[Comparison],
-    startup: Mapping[int, float],
     left: set[str],
     seconds: float,
 ) -> bool:
@@ -39,16 +40,11 @@ def print_report(
     console = Console(highlight=False, width=140)
     console.print(_faults(rows))
     console.print(_comparisons(comparisons))
-    restarts = [row for _, row in rows if row.first_step is not None]
-    beyond = {
-        ranks: statistics.median(own) - startup[ranks]
-        for ranks in startup
-        if (own := [row.first_step for row in restarts if row.fault.ranks == ranks and row.first_step is not None])
-    }
+    imports, beyond = _seconds(rows)
     for ranks, extra in beyond.items():
         console.print(
-            f"restart to first step on {ranks} ranks: {startup[ranks] + extra:.1f} s (median), of which imports and "
-            f"building the model {startup[ranks]:.1f} s"
+            f"restart on {ranks} ranks (medians): {imports[ranks]:.1f} s of imports, then {extra:.1f} s until its first "
+            f"step is done, building the model included"
         )
     console.print(f"shared memory left behind: {sorted(left) or 'nothing'}")
     trouble = [row.trouble for _, row in rows if row.trouble]
@@ -61,13 +57,28 @@ def print_report(
         "starts": len(rows),
         "trouble": trouble,
         "comparisons": [comparison.to_json() for comparison in comparisons],
-        "startup_seconds": {str(ranks): round(value, 2) for ranks, value in startup.items()},
-        "restart_beyond_startup_seconds": {str(ranks): round(extra, 2) for ranks, extra in beyond.items()},
+        "import_seconds": {str(ranks): round(value, 2) for ranks, value in imports.items()},
+        "imports_to_first_step_seconds": {str(ranks): round(value, 2) for ranks, value in beyond.items()},
         "shared_memory_left": sorted(left),
         "seconds": round(seconds),
     }
     print(json.dumps(summary), flush=True)
     return good
+
+
+def _seconds(rows: Sequence[Named]) -> tuple[dict[int, float], dict[int, float]]:
+    """By number of ranks, medians over the restarts: imports, and from there to the first step's end."""
+    imports: dict[int, list[float]] = {}
+    beyond: dict[int, list[float]] = {}
+    for _, row in rows:
+        if row.first_step is not None and row.imported is not None:
+            imports.setdefault(row.fault.ranks, []).append(row.imported)
+            beyond.setdefault(row.fault.ranks, []).append(row.first_step - row.imported)
+    return _medians(imports), _medians(beyond)
+
+
+def _medians(found: dict[int, list[float]]) -> dict[int, float]:
+    return {ranks: statistics.median(found[ranks]) for ranks in sorted(found)}
 
 
 def _faults(rows: Sequence[Named]) -> Table:
@@ -77,7 +88,8 @@ def _faults(rows: Sequence[Named]) -> Table:
     for heading in ("where", "what"):
         table.add_column(heading)
     table.add_column("exit code", justify="right")
-    table.add_column("s to first step", justify="right")
+    table.add_column("imports s", justify="right")
+    table.add_column("first step s later", justify="right")
     table.add_column("as it should be")
     for number, (name, row) in enumerate(rows, start=1):
         fault = row.fault
@@ -90,7 +102,8 @@ def _faults(rows: Sequence[Named]) -> Table:
             fault.where,
             fault.what,
             str(row.code),
-            "" if row.first_step is None else f"{row.first_step:.1f}",
+            "" if row.imported is None else f"{row.imported:.1f}",
+            "" if row.imported is None or row.first_step is None else f"{row.first_step - row.imported:.1f}",
             row.trouble or "yes",
         )
     table.caption = "* the newest checkpoint was damaged before"

@@ -1,16 +1,14 @@
-import os
+from pathlib import Path
 
-from mmbert_composer.runtime.private_shared_memory import LOWEST_PREFIX
-from tests.soak.leftovers import left_by_the_dead
+from streaming.base.shared.prefix import _pack_locals
+
+from tests.soak.leftovers import left_behind
 
 
-def test_what_is_in_use_and_what_is_not_ours(tmp_path):
-    alive, dead, unknown = (LOWEST_PREFIX + n for n in range(3))
-    register = tmp_path / "mmbert_composer-7"
-    register.mkdir()
-    (register / f"{alive}.{os.getpid()}").touch()
-    (register / f"{dead}.{2**22 + 5}").touch()  # above the highest process id
-    for prefix in (alive, dead, unknown, "000003"):
+def test_only_what_belongs_to_this_data(tmp_path):
+    for prefix, data in ((17, "/runs/data"), (18, "/runs/data2"), (19, "/runs/data")):
+        (tmp_path / f"{prefix}_locals").write_bytes(_pack_locals([f"{data}/tiny/eng", f"{data}/tiny/deu"], prefix))
         (tmp_path / f"{prefix}_barrier").touch()
     (tmp_path / "sem.something").touch()
-    assert left_by_the_dead(tmp_path) == {f"{dead}_barrier", f"{unknown}_barrier"}
+    names = {"17_locals", "17_barrier", "19_locals", "19_barrier"}
+    assert left_behind(Path("/runs/data"), tmp_path) == names

@@ -29,6 +29,8 @@ class Row:
     """The last step it logged; 0 if it logged none."""
     code: int
     """The launcher's exit code; negative: the signal that killed it."""
+    imported: float | None
+    """Seconds from its start until all ranks had done their imports."""
     first_step: float | None
     """Seconds from its start to its first step's end."""
     seconds: float
@@ -102,7 +104,7 @@ class Victim:
 
     def _row(self, watch: Watch, fault: Fault, resumed: int, code: int, trouble: str) -> Row:
         step, seconds = watch.step(), time.time() - watch.group.begin
-        return Row(fault, resumed, step, code, watch.first_step, seconds, trouble)
+        return Row(fault, resumed, step, code, watch.imported, watch.first_step, seconds, trouble)
 
     def _happen(self, watch: Watch, fault: Fault) -> str:
         """Wait for the moment and do it; what is wrong with what followed, or ""."""

@@ -1,5 +1,6 @@
 """Looking at a run from outside until a moment comes: from its files alone, as nothing in it knows of the soak."""
 
+import json
 import os
 import random
 import signal
@@ -11,8 +12,11 @@ from mmbert_composer.curriculum import Curriculum
 from tests.soak.process_group import ProcessGroup
 from tests.soak.soak_run import whole_lines
 
-TICK = 0.0005
-"""Seconds between two looks: a save of the tiny model takes some 20 times as long."""
+TICK = 0.005
+"""Seconds between two looks."""
+
+SHORT_TICK = 0.0005
+"""Where something is to be caught while it is written: a save of the tiny model takes some 20 times as long."""
 
 PATIENCE = 240
 """Seconds until a moment that does not come is an error."""
@@ -36,6 +40,8 @@ class Watch:
         self._step = 0
         self.first_step: float | None = None
         """Seconds from the start to the first step's end; None before."""
+        self.imported: float | None = None
+        """Seconds from the start until all ranks had done their imports and rank 0 took the folder's lock."""
         self._steps_end = {
             n: token + blocks * curriculum.block_size for n, (token, blocks) in enumerate(curriculum.steps(), start=1)
         }
@@ -44,6 +50,8 @@ class Watch:
 
     def step(self) -> int:
         """The last step that this process logged; 0 before its first."""
+        if self.imported is None and self._holds_the_lock():
+            self.imported = time.time() - self.group.begin
         if not self.metrics.exists():
             return 0
         with self.metrics.open("rb") as file:
@@ -60,7 +68,14 @@ class Watch:
                         self.first_step = time.time() - self.group.begin
         return self._step
 
-    def until(self, condition: Callable[[], bool]) -> bool:
+    def _holds_the_lock(self) -> bool:
+        try:
+            holder = json.loads((self.folder / ".run.lock").read_text())
+            return os.getpgid(holder["process"]["pid"]) == self.group.launcher.pid
+        except (OSError, ValueError):
+            return False
+
+    def until(self, condition: Callable[[], bool], tick: float = TICK) -> bool:
         """Wait for a condition; False if the run ends first.
 
         Raises:
@@ -72,7 +87,7 @@ class Watch:
                 return condition()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"nothing happened for {PATIENCE} s; see {self.group.log}")
-            time.sleep(TICK)
+            time.sleep(tick)
         return True
 
     def until_step(self, step: int) -> bool:
@@ -95,7 +110,7 @@ class Watch:
 
     def catch(self, pattern: str) -> bool:
         """Wait until a file of this pattern is being written, and stop rank 0 in the middle of it."""
-        while self.until(lambda: any(self.folder.glob(pattern))):
+        while self.until(lambda: any(self.folder.glob(pattern)), SHORT_TICK):
             ranks = self.group.ranks()
             if not ranks:
                 return False
