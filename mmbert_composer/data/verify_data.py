@@ -70,6 +70,9 @@ def _expected_shards(
         raise UserError(
             f"{index} says that its columns are {', '.join(sorted(kinds))}, which no `mmbert prepare` wrote"
         )
+    if found == blocks and names != hashes.keys():
+        other = ", ".join(sorted(names ^ hashes.keys())[:4])
+        raise UserError(f"{index} names other shards than the manifest: {other}")
     if found != blocks or names != hashes.keys():
         raise UserError(f"{index} lists {found} blocks in {len(names)} shards, the manifest {blocks} in {len(hashes)}")
     for shard in shards:
