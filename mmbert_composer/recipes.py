@@ -6,7 +6,7 @@ import mmbert_composer
 
 
 def recipes_folder() -> Path:
-    """The folder that holds ``yamls/``, ``train.py`` and ``constraints.txt``: inside the wheel, or the root of a source checkout."""
+    """The folder that holds them: inside the wheel, or the root of a source checkout."""
     package = Path(mmbert_composer.__file__).parent
     inside = package / "recipes_data"
     return inside if inside.is_dir() else package.parent

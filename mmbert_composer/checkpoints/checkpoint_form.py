@@ -51,5 +51,7 @@ def check_form(path: Path) -> None:
         raise UserError(
             f"{path}: refused, a plain pickle, as torch wrote before 1.6, and loading it could run code. {CONVERT}"
         )
+    if path.suffix == ".safetensors":
+        raise UserError(f"{path}: weights alone, in Hugging Face's form; name their folder, with load_as: weights")
     if not start.startswith(_ZIP):
         raise UserError(f"{path}: not a complete checkpoint file (it does not begin as one)")

@@ -141,6 +141,12 @@ def parse_run_config(config: Mapping[str, Any]) -> RunConfig:
             f"scheduler: phase {scheduled[0]!r} sets its own lr or batch_size; remove the top-level scheduler, "
             f"or the lr and batch_size of the phases"
         )
+    for key in ("save_folder", "load_path"):
+        if "://" in str(values.get(key)):
+            raise UserError(
+                f"{key}={values[key]}: runs and checkpoints lie on a disk that all nodes share; name a folder there"
+                + (" and copy the checkpoint into it" if key == "load_path" else "")
+            )
     load_as = values.get("load_as")
     if values.get("load_path") and load_as not in LOAD_AS:
         raise UserError(
@@ -211,7 +217,9 @@ def read_languages(path: Path, where: str) -> list[str]:
 def _code(code: Any, where: str) -> str:
     """A code as the streams are named: de is deu."""
     if isinstance(code, bool):
-        raise UserError(f'{where}: languages: YAML reads the code {"no" if not code else "on"} as {code}; quote it: "no"')
+        raise UserError(
+            f'{where}: languages: YAML reads the code {"no" if not code else "on"} as {code}; quote it: "no"'
+        )
     if not isinstance(code, str):
         raise UserError(f"{where}: languages: {code!r} is no code of a language, as eng or uzb_Cyrl")
     return normalise_language(code) if len(code.split("_", 1)[0]) == 2 else code

@@ -32,7 +32,7 @@ def verify_data(root: str | Path, threads: int = 4, *, contents: bool = True) ->
     """
     manifest = load_manifest(root)
     faults: list[str] = []
-    shards: list[tuple[Path, int, str]] = []
+    shards: list[tuple[Path, int, str | None]] = []
     streams = [entry for entry in manifest.streams.values() if entry.blocks]
     for entry in streams:
         places = [(manifest.stream_folder(entry.name), entry.blocks, entry.shard_hashes)]
@@ -40,11 +40,12 @@ def verify_data(root: str | Path, threads: int = 4, *, contents: bool = True) ->
             places.append((manifest.heldout_folder(entry.name), entry.heldout_blocks, entry.heldout_shard_hashes))
         for folder, blocks, hashes in places:
             try:
-                shards.extend(_expected_shards(folder, blocks, hashes, manifest.block_size))
+                expected = _expected_shards(folder, blocks, hashes, manifest.block_size)
+                shards.extend((path, size, digest if contents else None) for path, size, digest in expected)
             except UserError as error:
                 faults.append(str(error))
     with ThreadPoolExecutor(threads) as pool:
-        faults.extend(fault for fault in pool.map(lambda shard: _shard_fault(*shard, contents), shards) if fault)
+        faults.extend(fault for fault in pool.map(lambda shard: _shard_fault(*shard), shards) if fault)
     if faults:
         more = f"; and {len(faults) - NAMED_FAULTS} more" if len(faults) > NAMED_FAULTS else ""
         raise UserError(
@@ -66,7 +67,12 @@ def _expected_shards(
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{index} cannot be read ({error})") from None
     if not kinds <= {"ndarray:int32", f"ndarray:uint32:{block_size}"}:
-        raise UserError(f"{index} says that its columns are {', '.join(sorted(kinds))}, which no `mmbert prepare` wrote")
+        raise UserError(
+            f"{index} says that its columns are {', '.join(sorted(kinds))}, which no `mmbert prepare` wrote"
+        )
+    if found == blocks and names != hashes.keys():
+        other = ", ".join(sorted(names ^ hashes.keys())[:4])
+        raise UserError(f"{index} names other shards than the manifest: {other}")
     if found != blocks or names != hashes.keys():
         raise UserError(f"{index} lists {found} blocks in {len(names)} shards, the manifest {blocks} in {len(hashes)}")
     for shard in shards:
@@ -74,12 +80,12 @@ def _expected_shards(
         yield folder / name, shard["raw_data"]["bytes"], hashes[name]
 
 
-def _shard_fault(path: Path, size: int, expected: str, contents: bool) -> str | None:
+def _shard_fault(path: Path, size: int, expected: str | None) -> str | None:
     if not path.is_file():
         return f"{path} is missing"
     if path.stat().st_size != size:
         return f"{path} has {path.stat().st_size:,} bytes instead of {size:,}"
-    if not contents:
+    if expected is None:
         return None
     digest = xxh64()
     with path.open("rb") as file:

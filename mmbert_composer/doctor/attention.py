@@ -48,6 +48,7 @@ def check_flash_attn(what: str, broken: str, wheel: str | None, *, has_gpu: bool
 def check_attention(model: dict[str, Any] | None, precision: str | None) -> list[Finding]:
     """flash-attn and the backend of a run's ``model``, or of mmBERT's shape without one; tries the kernels out."""
     import torch
+    import torch.version
 
     from mmbert_composer.models.attention.backend import BACKENDS
     from mmbert_composer.models.attention.choose_backend import choose_backend

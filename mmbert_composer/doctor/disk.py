@@ -15,7 +15,7 @@ SPARE = 1.1
 
 
 def kept_checkpoints(config: RunConfig, plan: RunPlan) -> int:
-    """The most checkpoints that lie on the disk at once: those kept, each phase's end, those to be merged, one begun."""
+    """The most checkpoints on the disk at once: those kept, each phase's end, those to be merged, one begun."""
     phase_ends = len(config.curriculum.phases)
     in_tokens = config.save_interval.endswith("tok")
     every = int(config.save_interval.removesuffix("tok").removesuffix("ba"))

@@ -27,6 +27,8 @@ class TorchFacts:
 def read_torch_facts() -> TorchFacts:
     """Of this process; imports torch."""
     import torch
+    import torch.cuda.nccl
+    import torch.version
 
     failure, gpus = "", ()
     try:
@@ -72,7 +74,7 @@ def check_torch(facts: TorchFacts) -> list[Finding]:
             problem(
                 CHECK,
                 f"{built}, and this machine has NVIDIA's driver {facts.driver}",
-                "install torch's CUDA build: pip install --force-reinstall torch==VERSION from download.pytorch.org/whl",
+                "install torch's CUDA build: pip install --force-reinstall torch, the version of above",
             )
         ]
     return [

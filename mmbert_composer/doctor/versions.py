@@ -14,7 +14,7 @@ PYTHONS = ((3, 11), (3, 12))
 INSTALL = "pip install -c constraints.txt -e .[dev] in a checkout (`make install` does it), or install {} alone"
 
 
-def tested_versions(constraints: str) -> dict[str, str]:
+def pinned_versions(constraints: str) -> dict[str, str]:
     """Package to version from the text of a constraints.txt."""
     pins = re.findall(r"^([\w.-]+)==(\S+)", constraints, re.MULTILINE)
     return {_plain(name): version for name, version in pins}
@@ -89,7 +89,7 @@ def check_installation(constraints: str) -> list[Finding]:
     streaming = check_streaming_package(metadata.packages_distributions().get("streaming", []))
     return [
         check_python(sys.version_info[:2]),
-        *check_versions(required, installed, tested_versions(constraints)),
+        *check_versions(required, installed, pinned_versions(constraints)),
         *([streaming] if streaming else []),
     ]
 

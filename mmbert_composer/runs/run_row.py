@@ -9,6 +9,7 @@ from mmbert_composer.errors import UserError
 from mmbert_composer.runs.checkpoint_row import CheckpointRow, checkpoint_row
 from mmbert_composer.runs.last_step import LastStep, last_step
 from mmbert_composer.runs.planned_phases import PlannedPhases, planned_phases
+from mmbert_composer.runtime.run_lock import holder_of
 
 OUTPUTS = {"merged": "merged/model.safetensors", "hf": "hf/model.safetensors", "report": "report.html"}
 """What a finished run leaves, and the file that says it is there."""
@@ -104,7 +105,7 @@ def _phases(folder: Path) -> tuple[PlannedPhases | None, str]:
 
 
 def _state(folder: Path, *, has_checkpoint: bool, reached: int | None, total: int | None) -> str:
-    if is_locked(folder):
+    if holder_of(folder) is not None:
         return "running"
     if total is not None and reached is not None and reached >= total:
         return "finished"
