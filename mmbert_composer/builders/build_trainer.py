@@ -49,9 +49,15 @@ def build_trainer(config: RunConfig, folder: Path, start: StartPoint, named: Nam
         UserError: before anything is written.
     """
     micro_batch = micro_batch_size(config.curriculum, dist.get_world_size(), config.device_train_microbatch_size)
-    assert config.data.root is not None
+    source = config.data.source
+    assert source is not None
     dataset = AnnealedDataset(
-        config.data.root, config.curriculum, seed=start.data_seed, batch_size=micro_batch, cursors=start.cursors
+        source,
+        config.curriculum,
+        seed=start.data_seed,
+        batch_size=micro_batch,
+        cursors=start.cursors,
+        shuffle_window=config.data.shuffle_window,
     )
     loader = AnnealedLoader(
         dataset,
@@ -60,7 +66,7 @@ def build_trainer(config: RunConfig, folder: Path, start: StartPoint, named: Nam
         num_workers=config.data.num_workers,
     )
     held_out = HeldOutLoader(
-        config.data.root,
+        source,
         _held_out_streams(config, dataset),
         batch_size=config.device_eval_batch_size or micro_batch,
         blocks_per_stream=config.data.held_out_blocks,

@@ -14,7 +14,7 @@ from mmbert_composer.callbacks.huggingface_export import HuggingFaceExport
 from mmbert_composer.callbacks.run_on_rank_zero import run_on_rank_zero
 from mmbert_composer.config import RunConfig
 from mmbert_composer.curriculum import make_plan
-from mmbert_composer.data.manifest import load_manifest
+from mmbert_composer.data.open_data import open_data
 from mmbert_composer.data.stream_sizes import stream_sizes
 from mmbert_composer.export.export_run import ensure_export
 from mmbert_composer.merging.finish_run import merge_run
@@ -29,7 +29,8 @@ log = logging.getLogger("mmbert_composer.run")
 def run(config: RunConfig) -> Path:
     """Train, merge, export, report; every rank calls it. Returns the run folder."""
     assert config.save_folder is not None
-    assert config.data.root is not None
+    source = config.data.source
+    assert source is not None
     folder = Path(config.save_folder)
     check_optimizer(config.optimizer)
     check_run_folder(folder, autoresume=config.autoresume)
@@ -40,8 +41,14 @@ def run(config: RunConfig) -> Path:
     dist.initialize_dist(get_device(None), timeout=config.dist_timeout)
     share_cores(dist.get_local_world_size())
     start = find_start(config, folder)
-    sizes = stream_sizes(load_manifest(config.data.root))
-    check_plan(folder, make_plan(config.curriculum, sizes, data_seed=start.data_seed, cursors=start.cursors), start.own)
+    plan = make_plan(
+        config.curriculum,
+        stream_sizes(open_data(source)),
+        data_seed=start.data_seed,
+        cursors=start.cursors,
+        shuffle_window=config.data.shuffle_window,
+    )
+    check_plan(folder, plan, start.own)
     if dist.get_global_rank() == 0:
         for line in [*config.curriculum.rounding(), start.describe()]:
             log.info(line)

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xxhash import xxh64
-
 from mmbert_composer.data.manifest import load_manifest
+from mmbert_composer.data.shard_fault import shard_fault
 from mmbert_composer.errors import UserError
 
-READ_BYTES = 1 << 22
 NAMED_FAULTS = 5
 
 
@@ -41,7 +39,7 @@ def verify_data(root: str | Path, threads: int = 4) -> Verified:
             except UserError as error:
                 faults.append(str(error))
     with ThreadPoolExecutor(threads) as pool:
-        faults.extend(fault for fault in pool.map(_shard_fault, shards) if fault)
+        faults.extend(fault for fault in pool.map(lambda shard: shard_fault(*shard), shards) if fault)
     if faults:
         more = f"; and {len(faults) - NAMED_FAULTS} more" if len(faults) > NAMED_FAULTS else ""
         raise UserError(
@@ -64,16 +62,3 @@ def _expected_shards(folder: Path, blocks: int, hashes: dict[str, str]) -> Itera
     for shard in shards:
         name = shard["raw_data"]["basename"]
         yield folder / name, shard["raw_data"]["bytes"], hashes[name]
-
-
-def _shard_fault(shard: tuple[Path, int, str]) -> str | None:
-    path, size, expected = shard
-    if not path.is_file():
-        return f"{path} is missing"
-    if path.stat().st_size != size:
-        return f"{path} has {path.stat().st_size:,} bytes instead of {size:,}"
-    digest = xxh64()
-    with path.open("rb") as file:
-        while data := file.read(READ_BYTES):
-            digest.update(data)
-    return None if digest.hexdigest() == expected else f"{path} has xxh64 {digest.hexdigest()} instead of {expected}"
