@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+import torch
 from composer.utils import dist, get_device
 
 from mmbert_composer.builders.build_trainer import build_trainer
@@ -22,6 +23,7 @@ from mmbert_composer.optim.build_optimizer import check_optimizer
 from mmbert_composer.report import build_report
 from mmbert_composer.runtime import private_shared_memory, safe_checkpoint_load
 from mmbert_composer.runtime.cpu_threads import share_cores
+from mmbert_composer.runtime.kept_memory import keep_freed_memory
 
 log = logging.getLogger("mmbert_composer.run")
 
@@ -40,6 +42,8 @@ def run(config: RunConfig) -> Path:
     # Before any dataset: Streaming would start the process group itself, without our timeout.
     dist.initialize_dist(get_device(None), timeout=config.dist_timeout)
     share_cores(dist.get_local_world_size())
+    if not torch.cuda.is_available():
+        keep_freed_memory()
     start = find_start(config, folder)
     plan = make_plan(
         config.curriculum,
