@@ -83,10 +83,10 @@ def _options() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    # As training does, for the peers too.
+    # As in training, for the peers too.
     from mmbert_composer.runtime.cpu_threads import wait_without_spinning
-    from mmbert_composer.runtime.keep_freed_memory import keep_freed_memory
+    from mmbert_composer.runtime.kept_memory import give_back_freed_memory
 
     wait_without_spinning()
-    keep_freed_memory()
+    give_back_freed_memory()  # as training on a GPU does
     main()

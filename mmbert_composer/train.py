@@ -8,7 +8,6 @@ from pathlib import Path
 from mmbert_composer.errors import UserError
 from mmbert_composer.runtime.cpu_threads import wait_without_spinning
 from mmbert_composer.runtime.huge_pages import use_huge_pages
-from mmbert_composer.runtime.keep_freed_memory import keep_freed_memory
 
 log = logging.getLogger("mmbert_composer")
 
@@ -47,7 +46,6 @@ def train(yaml: str | Path, overrides: Sequence[str] = ()) -> Path:
     """
     wait_without_spinning()
     use_huge_pages()
-    keep_freed_memory()
     from mmbert_composer.config import load_yaml, parse_run_config
 
     config = parse_run_config(load_yaml(yaml, overrides))

@@ -23,7 +23,7 @@ from mmbert_composer.optim.build_optimizer import check_optimizer
 from mmbert_composer.report import build_report
 from mmbert_composer.runtime import private_shared_memory, safe_checkpoint_load
 from mmbert_composer.runtime.cpu_threads import share_cores
-from mmbert_composer.runtime.kept_memory import keep_freed_memory
+from mmbert_composer.runtime.kept_memory import give_back_freed_memory, keep_freed_memory
 
 log = logging.getLogger("mmbert_composer.run")
 
@@ -42,7 +42,9 @@ def run(config: RunConfig) -> Path:
     # Before any dataset: Streaming would start the process group itself, without our timeout.
     dist.initialize_dist(get_device(None), timeout=config.dist_timeout)
     share_cores(dist.get_local_world_size())
-    if not torch.cuda.is_available():
+    if torch.cuda.is_available():
+        give_back_freed_memory()  # all but what the loader frees, which is smaller
+    else:
         keep_freed_memory()
     start = find_start(config, folder)
     plan = make_plan(

@@ -223,6 +223,23 @@ def test_the_real_counts_of_1834_streams():
     assert (capped.cursors_at(11) == 5 * capped.stream_blocks).sum() > 100  # the cap does bind
 
 
+def test_a_shuffle_window_belongs_to_the_plan_and_keeps_every_block():
+    c, sizes = curriculum([wave("a", 6, None, 0.5)]), sizes_of([300, 40, 9])
+    plain, windows = make_plan(c, sizes, data_seed=1), make_plan(c, sizes, data_seed=1, shuffle_window=50)
+    assert not set(plain.chain) & set(windows.chain)
+    assert windows.to_json()["shuffle_window"] == 50
+    assert "shuffle_window" not in plain.to_json()
+    draws = [BlockSampler(windows).segment(segment) for segment in range(6)]
+    blocks = [tuple(row) for d in draws for row in np.stack([d.stream, d.index, d.visit], axis=1).tolist()]
+    assert len(set(blocks)) == len(blocks) == 6 * 64
+    for stream, held in enumerate(windows.stream_blocks.tolist()):
+        first_pass = [index for s, index, visit in blocks if s == stream and visit == 0]
+        assert len(first_pass) == min(held, windows.cursors_at(6)[stream])
+    # the largest is drawn window by window: 50 neighbours on the ring of its 300 blocks
+    largest = np.array([index for s, index, _ in blocks if s == 0])[:50]
+    assert np.ptp(np.sort((largest - largest[0] + 50) % 300)) < 50
+
+
 def test_draws_are_those_of_every_version():
     """A run that is continued by a later version draws what it would have drawn."""
     plan = SegmentPlan(
