@@ -120,13 +120,13 @@ DATA = [
 
 PREPARED = [
     Row("an index of garbage", spoiled_data(write(INDEX, "[]"), "prepare", "verify"),
-        r"1 faults: .*tiny/eng/index\.json cannot be read"),
+        r"1 faults: .*tiny/eng/index\.json is not the index of a stream"),
     Row("pickled columns", spoiled_data(
         edit_json(INDEX, lambda index: index["shards"][0].update(column_encodings=["pkl"])), "prepare", "verify"),
-        r"index\.json says that its columns are pkl, which no `mmbert prepare` wrote"),
+        r"index\.json: its shards are mds, with the columns .*the block format has"),
     Row("a shard outside", spoiled_data(
         edit_json(INDEX, lambda index: index["shards"][0]["raw_data"].update(basename="../x")), "prepare", "verify"),
-        r"index\.json names other shards than the manifest: \.\./x, shard\.00000\.mds"),
+        r"index\.json: it names the file '\.\./x': the shards of a stream lie in its own folder"),
     Row("a shard too few",
         spoiled_data(lambda data: (data / SHARD).unlink(), "prepare", "verify"),
         r"shard\.00000\.mds is missing.*prepare it again"),
