@@ -70,11 +70,11 @@ def _expected_shards(
         raise UserError(
             f"{index} says that its columns are {', '.join(sorted(kinds))}, which no `mmbert prepare` wrote"
         )
-    if found == blocks and names != hashes.keys():
+    if found != blocks:
+        raise UserError(f"{index} lists {found} blocks in {len(names)} shards, the manifest {blocks} in {len(hashes)}")
+    if names != hashes.keys():
         other = ", ".join(sorted(names ^ hashes.keys())[:4])
         raise UserError(f"{index} names other shards than the manifest: {other}")
-    if found != blocks or names != hashes.keys():
-        raise UserError(f"{index} lists {found} blocks in {len(names)} shards, the manifest {blocks} in {len(hashes)}")
     for shard in shards:
         name = shard["raw_data"]["basename"]
         yield folder / name, shard["raw_data"]["bytes"], hashes[name]
