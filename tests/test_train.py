@@ -184,8 +184,20 @@ def test_another_model_is_refused_before_anything_is_written(settings, run, fold
     before = (folder / "model_config.json").read_text()
     settings["curriculum"]["phases"][1]["duration"] = "4_096tok"
     run(settings, "model.hidden_size=16", code=1)
-    assert "do not fit the keys of model: decoder.bias" not in capsys.readouterr().err
+    assert "was trained with other settings: model.hidden_size was 32, is 16 now" in capsys.readouterr().err
     assert (folder / "model_config.json").read_text() == before
+
+
+def test_a_finished_run_is_made_longer(settings, run, folder, tmp_path):
+    """By a phase, and with other ranks' worth of micro-batches and workers: as if it had been planned so."""
+    phases = settings["curriculum"]["phases"]
+    run(settings, f"save_folder={tmp_path / 'whole'}")
+    settings["curriculum"]["phases"] = phases[:2]
+    run(settings)
+    settings["curriculum"]["phases"] = phases
+    run(settings, "data.num_workers=1")
+    assert samples_of(folder) == samples_of(tmp_path / "whole")
+    assert [row["loss"] for row in rows_of(folder)] == [row["loss"] for row in rows_of(tmp_path / "whole")]
 
 
 def test_continue_has_its_own_options(settings, run, tmp_path):

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mmbert_composer.builders.load_weights import (
 )
 from mmbert_composer.builders.micro_batch import micro_batch_size
 from mmbert_composer.builders.named_parts import NamedParts
+from mmbert_composer.builders.past import PastRecord
 from mmbert_composer.builders.run_folder import write_run_folder
 from mmbert_composer.builders.start_point import StartPoint
 from mmbert_composer.callbacks.checkpoint_merging import CheckpointMerging
@@ -35,10 +37,12 @@ from mmbert_composer.models.attention.packed_attention import check_backend
 from mmbert_composer.models.modernbert_config import RUN_KEYS, build_config
 from mmbert_composer.models.modernbert_mlm import ModernBertMLM
 from mmbert_composer.optim.build_optimizer import build_optimizer
+from mmbert_composer.runtime.close_segment import close_segment
 from mmbert_composer.runtime.quiet_worker import quiet_worker
 from mmbert_composer.runtime.restore_rng import RestoreRng
 from mmbert_composer.runtime.stop_at_step import StopAtStep, StoppableTrainer
 from mmbert_composer.runtime.stop_signals import StopSignals
+from mmbert_composer.runtime.stuck_rank import StuckRank
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +50,12 @@ _DTYPES = {"fp32": torch.float32, "amp_bf16": torch.bfloat16, "amp_fp16": torch.
 
 
 def build_trainer(
-    config: RunConfig, folder: Path, start: StartPoint, named: NamedParts, signals: StopSignals
+    config: RunConfig,
+    folder: Path,
+    start: StartPoint,
+    named: NamedParts,
+    signals: StopSignals,
+    past: Mapping[str, Any],
 ) -> StoppableTrainer:
     """Data, model, optimizer and Trainer of a run, around what its settings name; writes the run folder's descriptions.
 
@@ -103,7 +112,7 @@ def build_trainer(
         optimizers=optimizer,
         schedulers=named.scheduler,
         max_duration=f"{config.curriculum.total_tok}tok",
-        callbacks=[*named.callbacks.values(), saver, stop],
+        callbacks=[*named.callbacks.values(), PastRecord(past), saver, stop, StuckRank(config.dist_timeout)],
         loggers=[
             MetricsLog(folder, config.curriculum, line_every=None if bar else config.console_log_interval),
             *named.loggers,
@@ -127,6 +136,7 @@ def build_trainer(
     if start.kind == "continue":
         restore_options(optimizer, options, config.optimizer["lr"], trainer.state.schedulers)
     if start.kind == "resume":
+        close_segment(trainer, dataset)
         trainer.state.callbacks.append(RestoreRng(trainer))
     return trainer
 

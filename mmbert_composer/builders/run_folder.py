@@ -61,28 +61,6 @@ def check_plan(folder: Path, plan: SegmentPlan, newest: CheckpointFile | None) -
             )
 
 
-def ignored_changes(folder: Path, config: Mapping[str, Any]) -> list[str]:
-    """Settings of the optimizer, model, seed and precision that differ from those the run in the folder began with.
-
-    A resume restores the optimizer as it was and a finished run trains no more, so they change nothing.
-    """
-    path = folder / "config.yaml"
-    before: Any = OmegaConf.to_container(OmegaConf.load(path)) if path.exists() else {}
-    lines: list[str] = []
-    for section in ("optimizer", "model", "seed", "precision"):
-        old, new = before.get(section), config.get(section)
-        pairs = {section: (old, new)}
-        if isinstance(old, dict) and isinstance(new, Mapping):
-            pairs = {f"{section}.{key}": (old.get(key), new.get(key)) for key in sorted({*old, *new})}
-        lines += [
-            f"{key} was {was!r} when this run began and is {now!r} now, which changes nothing in a run that goes on; "
-            f"use another save_folder for another run"
-            for key, (was, now) in pairs.items()
-            if was != now
-        ]
-    return lines
-
-
 def trained_segments(checkpoint: CheckpointFile) -> int:
     """Segments begun before a checkpoint, from the dataset's state in it."""
     state = read_checkpoint(checkpoint.path)["state"]

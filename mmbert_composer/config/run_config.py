@@ -89,7 +89,7 @@ class RunConfig:
     console_log_interval: str = "50ba"
     """How often a line is logged where there is no terminal for a progress bar; and of log_to_console."""
     dist_timeout: float = 600.0
-    """Seconds that a rank waits for the others."""
+    """Seconds that a rank waits for the others; after eight tenths without progress the stuck one is named."""
 
 
 def parse_run_config(config: Mapping[str, Any]) -> RunConfig:

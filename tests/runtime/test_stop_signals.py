@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from mmbert_composer.callbacks.checkpoint_merging import CheckpointMerging
 from mmbert_composer.callbacks.sample_log import SampleLog
 from mmbert_composer.checkpoints.list_checkpoints import newest_checkpoint
 from mmbert_composer.checkpoints.read_checkpoint import read_checkpoint
@@ -23,21 +24,16 @@ def handlers():
         signal.signal(number, handler)
 
 
-@pytest.fixture
-def signal_at(monkeypatch):
-    """Sends this process a signal when an event of a step comes, once."""
+def signal_at(patch, event, batch, number):
+    """Send this process a signal when an event of a step comes, once."""
+    sent = []
 
-    def signal_at(event, batch, number):
-        sent = []
+    def send(self, state, logger):
+        if int(state.timestamp.batch) == batch and not sent:
+            sent.append(os.kill(os.getpid(), number))
 
-        def send(self, state, logger):
-            if int(state.timestamp.batch) == batch and not sent:
-                sent.append(os.kill(os.getpid(), number))
-
-        monkeypatch.setattr(SampleLog, event, send)
-        return sent
-
-    return signal_at
+    patch.setattr(SampleLog, event, send)
+    return sent
 
 
 def without_times(rows):
@@ -45,9 +41,10 @@ def without_times(rows):
     return [{key: row[key] for key in row if not any(word in key for word in measured)} for row in rows]
 
 
-def test_a_stopped_run_goes_on_as_if_nothing_had_happened(settings, yaml_of, tmp_path, monkeypatch, signal_at):
+def test_a_stopped_run_goes_on_as_if_nothing_had_happened(settings, yaml_of, tmp_path, monkeypatch):
     settings["model"]["attention_out_dropout"] = 0.1
     settings["save_interval"] = "1000ba"
+    settings["callbacks"]["checkpoint_merging"] = {"last": 2}
     yaml, folder = str(yaml_of(settings)), tmp_path / "run"
     assert main([yaml, f"save_folder={tmp_path / 'whole'}"]) == 0
     stops = [
@@ -56,10 +53,9 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(settings, yaml_of, tmp
         ("eval_batch_start", 20, signal.SIGINT, 130, (4, 20)),  # in the evaluation at a phase's end
     ]
     for event, batch, number, code, (epoch, trained) in stops:
-        with monkeypatch.context():
-            sent = signal_at(event, batch, number)
+        with monkeypatch.context() as patch:
+            sent = signal_at(patch, event, batch, number)
             assert main([yaml]) == code
-            monkeypatch.undo()
         assert sent
         newest = newest_checkpoint(folder)
         assert (newest.epoch, newest.batch) == (epoch, trained)
@@ -67,7 +63,12 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_happened(settings, yaml_of, tmp
         assert read_jsonl(folder / "metrics.jsonl")[-1]["signal"] == signal.Signals(number).name
         owed = read_checkpoint(newest.path)["state"]["callbacks"]["StopAtStep"]["evaluation_owed"]
         assert owed == (trained != 5)
+    with monkeypatch.context() as patch:  # and in the merge at its end, where a restart only merges
+        patch.setattr(CheckpointMerging, "before_merge", lambda self: os.kill(os.getpid(), signal.SIGTERM))
+        assert main([yaml]) == 75
+    assert not (folder / "merged").exists()
     assert main([yaml]) == 0
+    assert (folder / "merged" / "model.safetensors").exists()
     whole = tmp_path / "whole"
     assert samples_of(folder) == samples_of(whole)
     assert without_times(rows_of(folder)) == without_times(rows_of(whole))
