@@ -21,7 +21,8 @@ class ModelFacts:
     ``token``: slots trained (padding included). ``tokens_real``: real tokens of each stream "source/language".
     ``held_out``: an eval line of metrics.jsonl (loss, accuracy, batch, sources, streams). ``merge``: content of
     merge.json. ``started_from``: name of the run or model that training started from. ``licences``, ``origins``: of
-    each source, what was said of its text when that was prepared. ``licence``: the model's own, as its origin states it.
+    each source, what was said of its text when that was prepared. ``licence``: the model's own, as its origin states
+    it.
     """
 
     name: str
