@@ -31,7 +31,9 @@ class Payload:
 
     def __init__(self, touched: Path, call: Callable[..., Any] = os.system) -> None:
         self.call = call
-        self.arguments = (f"touch {touched}",) if call is os.system else (f"open({str(touched)!r}, 'w').close()",)
+        self.arguments = (
+            (f"touch {touched}",) if call is os.system else (f"__import__('pathlib').Path({str(touched)!r}).touch()",)
+        )
 
     def __reduce__(self) -> Any:
         return self.call, self.arguments
