@@ -11,7 +11,7 @@ from mmbert_composer.data.languages import bare_and_scripted
 from mmbert_composer.data.ledger import Ledger
 from mmbert_composer.data.manifest import Manifest, load_manifest
 from mmbert_composer.data.preparing.claim_folder import check_folder, claim_folder
-from mmbert_composer.data.preparing.disk_space import check_space
+from mmbert_composer.data.preparing.disk_space import check_space, stop_when_full
 from mmbert_composer.data.preparing.finish_job import finish_job
 from mmbert_composer.data.preparing.job_plan import Settings, make_plan
 from mmbert_composer.data.preparing.local_engine import local_engine
@@ -92,8 +92,15 @@ def finish(data: str | Path, say: Say = print) -> Manifest:
         say(f"{data}: finished already")
         return load_manifest(data)
     runner = TaskRunner(folder)
-    with locked(folder.lock, f"preparing {data}"):
+    with stop_when_full(folder.root, runner.plan.text_bytes), _held(folder):
         return _finish(runner, say)
+
+
+@contextmanager
+def _held(folder: WorkFolder) -> Iterator[None]:
+    folder.state.mkdir(parents=True, exist_ok=True)
+    with locked(folder.lock, f"preparing {folder.root}"):
+        yield
 
 
 def _finish(runner: TaskRunner, say: Say) -> Manifest:
@@ -114,8 +121,7 @@ def claimed(request: PrepareRequest, say: Say) -> Iterator[TaskRunner | None]:
     plan = make_plan(request.inputs, files.hash, request.settings, "0000", request.task_bytes)
     is_new = not folder.plan.is_file()
     warning = check_space(folder.root, plan.text_bytes) if is_new and not folder.has_data else None
-    folder.state.mkdir(parents=True, exist_ok=True)
-    with locked(folder.lock, f"preparing {folder.root}"):
+    with stop_when_full(folder.root, plan.text_bytes), _held(folder):
         if not claim_folder(folder, plan, files, request.append, say):
             yield None
             return

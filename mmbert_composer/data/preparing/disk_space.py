@@ -3,6 +3,8 @@
 import errno
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from mmbert_composer.errors import UserError
@@ -41,11 +43,6 @@ def check_space(folder: Path, text_bytes: int) -> str | None:
     return None
 
 
-def is_full(error: OSError) -> bool:
-    """Whether ``error`` says that nothing more can be written."""
-    return error.errno in _FULL
-
-
 def disk_full(folder: Path, text_bytes: int) -> DiskFullError:
     """What to tell when a write failed with ``text_bytes`` of the job's text still to be written."""
     return DiskFullError(
@@ -61,6 +58,17 @@ def parse_size(name: str, text: str) -> int:
     if found < 1:
         raise UserError(f"{name}={text!r} must be a size above 0, as 2GB or 500MB")
     return found
+
+
+@contextmanager
+def stop_when_full(folder: Path, text_bytes: int) -> Iterator[None]:
+    """Turn the failure of a write for want of room into what to tell."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise disk_full(folder, text_bytes) from error
 
 
 def size(num_bytes: float) -> str:

@@ -93,6 +93,7 @@ def finish_job(runner: TaskRunner) -> Manifest:
         ledger=_total(base.ledger if base else {}, ledger, dropped, entries.values()),
     )
     _commit(folder, indexes, manifest)
+    folder.part(plan.part).mkdir(parents=True, exist_ok=True)  # a part that adds nothing has no hashes
     plan.save(folder.part(plan.part) / "plan.json")
     sweep(folder)
     return manifest

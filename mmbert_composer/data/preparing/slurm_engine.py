@@ -88,10 +88,7 @@ def submit(runner: TaskRunner, jobs: Sequence[SlurmJob]) -> dict[str, str]:
         command = ["sbatch", "--parsable", "--kill-on-invalid-dep=yes"]
         if ids:
             command.append(f"--dependency=afterok:{list(ids.values())[-1]}")
-        result = subprocess.run([*command, str(job.script)], capture_output=True, text=True, check=False)
-        if result.returncode:
-            raise UserError(f"sbatch refused {job.script}: {result.stderr.strip()}")
-        ids[job.name] = result.stdout.strip().partition(";")[0]
+        ids[job.name] = call_slurm(*command, str(job.script)).strip().partition(";")[0]
         write_json(runner.folder.slurm / "jobs.json", ids)
     return ids
 
@@ -102,8 +99,7 @@ def check_queue(runner: TaskRunner) -> None:
     if not submitted.is_file() or shutil.which("squeue") is None:
         return
     ids = re.findall(r"\d+", submitted.read_text(encoding="utf-8"))
-    result = subprocess.run(["squeue", "--noheader", "--format=%A"], capture_output=True, text=True, check=False)
-    queued = sorted(set(ids) & set(result.stdout.split()))
+    queued = sorted(set(ids) & set(call_slurm("squeue", "--noheader", "--format=%A").split()))
     if queued:
         raise UserError(
             f"jobs {', '.join(queued)} for {runner.folder.root} are in the queue already: wait for them "
@@ -115,9 +111,16 @@ def max_array_size() -> int:
     """How many elements an array may have on this cluster."""
     if shutil.which("scontrol") is None:
         return MAX_ARRAY_SIZE
-    result = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True, check=False)
-    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", result.stdout, re.MULTILINE)
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", call_slurm("scontrol", "show", "config"), re.MULTILINE)
     return max(1, int(found[1])) if found else MAX_ARRAY_SIZE
+
+
+def call_slurm(*command: str) -> str:
+    """What a program of Slurm prints. Raises UserError with what it says when it refuses."""
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise UserError(f"{shlex.join(command)}: {result.stderr.strip() or f'exit code {result.returncode}'}")
+    return result.stdout
 
 
 def _mmbert() -> str:

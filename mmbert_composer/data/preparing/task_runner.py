@@ -11,7 +11,7 @@ from pathlib import Path
 from mmbert_composer.data.atomic_write import publish_tree, write_json
 from mmbert_composer.data.inputs.token_rules import TokenRules
 from mmbert_composer.data.manifest import Manifest, read_manifest
-from mmbert_composer.data.preparing.disk_space import disk_full, is_full
+from mmbert_composer.data.preparing.disk_space import DiskFullError, stop_when_full
 from mmbert_composer.data.preparing.job_plan import JobPlan, load_plan
 from mmbert_composer.data.preparing.known_hashes import SIDES, KnownHashes
 from mmbert_composer.data.preparing.pack_unit import Before, Packer
@@ -108,13 +108,11 @@ class TaskRunner:
                 shutil.rmtree(stale, ignore_errors=True)
             temporary = self.folder.temporary / f"{_flat(name)}.{socket.gethostname()}-{os.getpid()}"
             try:
-                self._work(name, temporary, on_progress)
-                publish_tree(temporary, self.result(name))
-            except OSError as error:
+                with stop_when_full(self.folder.root, self._text_left(name)):
+                    self._work(name, temporary, on_progress)
+                    publish_tree(temporary, self.result(name))
+            except DiskFullError:
                 shutil.rmtree(temporary, ignore_errors=True)
-                if is_full(error):
-                    raise disk_full(self.folder.root, self._text_left(name)) from error
-                self.record_failure(name, f"{type(error).__name__}: {error}")
                 raise
             except Exception as error:
                 shutil.rmtree(temporary, ignore_errors=True)

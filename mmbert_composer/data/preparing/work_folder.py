@@ -94,9 +94,9 @@ class WorkFolder:
 
     @property
     def passing(self) -> list[Path]:
-        """What a finished job leaves nothing of."""
-        of_job = [self.plan, self.base, self.routed, self.input_failed]
-        return [*of_job, self.spill, self.units, self.temporary, self.locks, self.failed, self.logs, self.slurm]
+        """What a finished job leaves nothing of, the plan last: while it is there, there is more."""
+        folders = [self.spill, self.units, self.temporary, self.locks, self.failed, self.logs, self.slurm]
+        return [*folders, self.base, self.routed, self.input_failed, self.plan]
 
     def part(self, name: str) -> Path:
         """What is kept of a finished part: its plan (written last) and the hashes of its documents."""

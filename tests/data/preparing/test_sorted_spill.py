@@ -1,5 +1,6 @@
 import random
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -69,13 +70,10 @@ def test_several_spills_are_merged_and_cut_by_ranges(tmp_path: Path, monkeypatch
     spills = [spill(tmp_path / str(number), made[number::3], 700) for number in range(3)]
     edges = [0, 1 << 20, 1 << 60, (1 << 63) + 12345, HASHES - 1, HASHES]
     for stream, of_stream in by_stream(made).items():
-        pieces = [read(spills, stream, low, high) for low, high in zip(edges, edges[1:], strict=False)]
-        assert sum(pieces, []) == of_stream
-        assert all(
-            low <= xxh64_intdigest(text) < high
-            for low, high, piece in zip(edges, edges[1:], pieces, strict=False)
-            for text in piece
-        )
+        pieces = [read(spills, stream, low, high) for low, high in pairwise(edges)]
+        assert [text for piece in pieces for text in piece] == of_stream
+        for (low, high), piece in zip(pairwise(edges), pieces, strict=True):
+            assert all(low <= xxh64_intdigest(text) < high for text in piece)
     assert read(spills, "news/fra") == []
     assert len(merge_hashes(spills, "news/fra")) == 0
 
