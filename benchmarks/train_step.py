@@ -3,7 +3,8 @@
 ``python -m benchmarks.train_step [--quick] [--case cpu-1024] [--rounds 6] [--bf16] [--profile] [--threads N]``
 
 A step is forward, loss, backward and zero_grad, no optimizer. Same weights, documents and masks on both sides; loss and
-every gradient are compared first, and a peer that disagrees is not timed against. The floor and what it counts:
+every gradient are compared first, and a peer that disagrees is not timed against. What memory each side keeps:
+``docs/performance.md``. The floor and what it counts:
 ``benchmarks.step.floor``; MFU: ``benchmarks.step.gpu``; sizes: ``benchmarks.step.cases``.
 """
 

@@ -18,8 +18,10 @@ LAYERS = [
     {"curriculum"},
     {"data", "models", "optim", "checkpoints", "merging", "export", "importing", "runtime", "registry", "recipes"},
     {"report"},
+    {"runs"},
     {"callbacks"},
     {"config", "builders", "planning"},
+    {"doctor"},
     {"train", "demo", "cli"},
 ]
 """Packages and files directly in mmbert_composer, lowest first; each may import its own layer and those below."""
@@ -40,6 +42,8 @@ LIGHT = {
     f"{NAME}.export.check_request": {"torch", "transformers"},
     f"{NAME}.importing.check_import": {"torch", "transformers", "tokenizers"},
     f"{NAME}.report": {"torch", "streaming", "transformers"},
+    f"{NAME}.runs.list_runs": {"torch", "streaming", "transformers"},
+    f"{NAME}.cli.main": {"torch", "streaming", "transformers", "tokenizers", "matplotlib"},
 }
 """Module to what its import may not load."""
 

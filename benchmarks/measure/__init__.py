@@ -1,7 +1,7 @@
 """What every benchmark shares: interleaved timing, peak memory, the machine, the table and the JSON line."""
 
 from benchmarks.measure.machine import available_memory, describe_machine
-from benchmarks.measure.peak_memory import peak_memory, resident_memory
+from benchmarks.measure.peak_memory import peak_memory, resident_memory, trim_memory
 from benchmarks.measure.report import Result, print_report, ratio_row
 from benchmarks.measure.time_interleaved import Timing, time_interleaved
 
@@ -15,4 +15,5 @@ __all__ = [
     "ratio_row",
     "resident_memory",
     "time_interleaved",
+    "trim_memory",
 ]

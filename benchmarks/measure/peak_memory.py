@@ -25,7 +25,7 @@ def peak_memory(work: Callable[[], object], device: str = "cpu") -> int | None:
         work()
         torch.cuda.synchronize()
         return torch.cuda.max_memory_allocated()
-    _trim()
+    trim_memory()
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:
@@ -44,7 +44,7 @@ def _status(key: str) -> int:
     return int(rows[key].split()[0]) * 1024
 
 
-def _trim() -> None:
+def trim_memory() -> None:
     """Give what malloc keeps for later back to the system, where the C library can."""
     try:
         ctypes.CDLL(None).malloc_trim(0)

@@ -31,7 +31,11 @@ class Timing:
 
 
 def time_interleaved(
-    candidates: Mapping[str, Callable[[int], float | None]], rounds: int, *, warm_up: int = 1
+    candidates: Mapping[str, Callable[[int], float | None]],
+    rounds: int,
+    *,
+    warm_up: int = 1,
+    before: Mapping[str, Callable[[int], object]] | None = None,
 ) -> dict[str, Timing]:
     """Time A B C, A B C, ...: every candidate once a round, garbage collected before a round and never inside one.
 
@@ -41,6 +45,7 @@ def time_interleaved(
             seconds are divided; None is 1. What it returns must not hold the work's memory.
         rounds: of measuring.
         warm_up: rounds before, not counted.
+        before: what some of them do first in each of their turns, not timed.
 
     Returns:
         Name to seconds a unit in each round. On a GPU the device is waited for at both ends.
@@ -52,9 +57,12 @@ def time_interleaved(
         for number in range(-warm_up, rounds):
             gc.collect()
             for name, call in candidates.items():
+                index = number if number >= 0 else number + warm_up
+                if before is not None and name in before:
+                    before[name](index)
                 _wait_for_device()
                 start, cpu_start = time.perf_counter(), time.process_time()
-                units = call(number if number >= 0 else number + warm_up)
+                units = call(index)
                 _wait_for_device()
                 passed, cpu_passed = time.perf_counter() - start, time.process_time() - cpu_start
                 if passed > 1:  # somebody waits and wants to see that it goes on

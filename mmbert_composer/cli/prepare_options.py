@@ -9,12 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmbert_composer.cli.input_options import (
+    DatasetSplit,
+    DType,
+    Filter,
+    Folder,
+    FolderLanguage,
     IdField,
-    Inputs,
+    Language,
     LanguageField,
     MaxBadFraction,
+    Only,
+    Origin,
+    Revision,
+    Set,
+    SomeInputs,
     Source,
     SourceField,
+    Sources,
     Split,
     TextField,
 )
@@ -26,12 +37,15 @@ _STEPS, _TASKS = "Quality steps", "Tasks"
 
 
 def prepare_request(
-    input: Inputs,
     tokenizer: Annotated[Path, typer.Option(help="Folder of the tokenizer (`mmbert tokenizer train`).")],
     out: Annotated[
         Path,
         typer.Option(help="The data folder to make, absent or empty; or one this command left unfinished: it goes on."),
     ],
+    input: SomeInputs = None,
+    sources: Sources = None,
+    only: Only = None,
+    overrides: Set = None,
     block_size: Annotated[int, typer.Option(help="Tokens a block; the longest sequence that training can see.")] = 8192,
     append: Annotated[
         bool,
@@ -43,8 +57,16 @@ def prepare_request(
     source_field: SourceField = "source",
     source: Source = None,
     split: Split = "files",
+    language: Language = None,
+    folder_language: FolderLanguage = False,
+    filter: Filter = None,
+    dtype: DType = None,
+    folder: Folder = None,
+    revision: Revision = None,
+    dataset_split: DatasetSplit = "train",
     max_bad_fraction: MaxBadFraction = 0.001,
     licence: Annotated[str, typer.Option(help="A note on the text's licence, kept in the manifest.")] = "",
+    origin: Origin = "",
     min_chars: Annotated[int, typer.Option(help="Drop texts with fewer characters.", rich_help_panel=_STEPS)] = 0,
     dedup: Annotated[
         bool,
@@ -70,10 +92,12 @@ def prepare_request(
 ) -> "PrepareRequest":
     """The request that the options make."""
     from mmbert_composer.data.inputs.read_options import ReadOptions
-    from mmbert_composer.data.inputs.spec import parse_inputs
+    from mmbert_composer.data.inputs.sources import parse_sources
+    from mmbert_composer.data.inputs.spec import check_distinct, parse_inputs
     from mmbert_composer.data.prepare import PrepareRequest
     from mmbert_composer.data.preparing.disk_space import parse_size
     from mmbert_composer.data.preparing.job_plan import Settings
+    from mmbert_composer.errors import UserError
 
     options = ReadOptions(
         text_field=text_field,
@@ -82,12 +106,26 @@ def prepare_request(
         source_field=source_field,
         source=source,
         split=split,
+        language=language,
+        folder_language=folder_language,
         min_characters=min_chars,
+        filter=tuple(filter or ()),
+        dtype=dtype,
+        folders=tuple(folder or ()),
+        revision=revision,
+        dataset_split=dataset_split,
         licence=licence,
+        origin=origin,
     )
+    specs = parse_inputs(input or [], options) if input or not sources else []
+    if sources:
+        specs += parse_sources(sources, overrides or (), only or ())
+        check_distinct(specs)
+    elif only or overrides:
+        raise UserError("--only and --set are for the rows of --sources YAML")
     settings = Settings(block_size, max_bad_fraction, dedup, max_documents)
     size = None if task_bytes is None else parse_size("task-bytes", task_bytes)
-    return PrepareRequest(parse_inputs(input, options), tokenizer, out, settings, append, size)
+    return PrepareRequest(specs, tokenizer, out, settings, append, size)
 
 
 def with_request(command: Callable[..., None]) -> Callable[..., None]:

@@ -11,11 +11,15 @@ from typing import Any
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to a temporary file beside ``path``, flush it to the disk and rename it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:  # a full disk: nothing half written stays
+        temporary.unlink(missing_ok=True)
+        raise
     sync(path.parent)
 
 

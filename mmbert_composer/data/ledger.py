@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmbert_composer.data.inputs.document import Document, Record, Skipped
+from mmbert_composer.data.inputs.document import Document, Record, Skipped, TokenBatch
 from mmbert_composer.errors import UserError
 
 NAMED_LINES = 5
@@ -35,6 +35,12 @@ class Ledger:
             self.lines += record.lines
             self.documents += 1
             self.kept[record.stream] += 1
+            return
+        if isinstance(record, TokenBatch):
+            count = len(record.sequences)
+            self.lines += count
+            self.documents += count
+            self.kept[record.stream] += count
             return
         self.lines += 1
         if record.record:

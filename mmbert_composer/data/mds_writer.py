@@ -6,6 +6,7 @@ The bytes are those of Streaming's own MDSWriter (a test compares them), whose i
 
 import json
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -68,14 +69,14 @@ class BlockWriter:
 
     def write(self, sequences: list[NDArray[np.uint32]]) -> None:
         """Append one block of ``sequences``, which together fit into it."""
-        cu_seqlens = np.zeros(len(sequences) + 1, np.int32)
-        np.cumsum([len(sequence) for sequence in sequences], out=cu_seqlens[1:])
+        cu_seqlens = np.array([0, *accumulate(map(len, sequences))], np.int32)
         used = int(cu_seqlens[-1])
         assert 0 < used <= self.block_size, f"{used} tokens in a block of {self.block_size}"
-        input_ids = np.full(self.block_size, self.pad, np.uint32)
+        input_ids = np.empty(self.block_size, np.uint32)
         np.concatenate(sequences, out=input_ids[:used])
+        input_ids[used:] = self.pad
         edges = _encode_dynamic(cu_seqlens)
-        sample = b"".join((np.uint32(len(edges)).tobytes(), edges, input_ids.tobytes()))
+        sample = b"".join((len(edges).to_bytes(4, "little"), edges, input_ids.data))
         if self._size + len(sample) + 4 > self._shard_bytes and self._samples:
             self._flush()
         self._samples.append(sample)
@@ -113,7 +114,5 @@ def index_json(shards: list[dict[str, Any]]) -> str:
 
 def _encode_dynamic(array: NDArray[np.int32]) -> bytes:
     """``ndarray:int32`` without a shape: a byte for one axis and the width of its length, the length, the values."""
-    for width, kind in enumerate((np.uint8, np.uint16, np.uint32)):
-        if len(array) <= np.iinfo(kind).max:
-            return bytes([1 << 2 | width]) + kind(len(array)).tobytes() + array.tobytes()
-    raise AssertionError(f"{len(array)} edges in a block")
+    width = 0 if len(array) < 1 << 8 else 1 if len(array) < 1 << 16 else 2
+    return bytes([1 << 2 | width]) + len(array).to_bytes(1 << width, "little") + array.tobytes()

@@ -25,11 +25,14 @@ class Verified:
     bytes: int
 
 
-def verify_data(root: str | Path, threads: int = 4) -> Verified:
-    """Read every shard under ``root`` again. Raises UserError naming the first faulty shards and what to do."""
+def verify_data(root: str | Path, threads: int = 4, *, contents: bool = True) -> Verified:
+    """Read every shard under ``root`` again, or look at its size alone without ``contents``.
+
+    Raises UserError naming the first faulty shards and what to do.
+    """
     manifest = load_manifest(root)
     faults: list[str] = []
-    shards: list[tuple[Path, int, str]] = []
+    shards: list[tuple[Path, int, str | None]] = []
     streams = [entry for entry in manifest.streams.values() if entry.blocks]
     for entry in streams:
         places = [(manifest.stream_folder(entry.name), entry.blocks, entry.shard_hashes)]
@@ -37,11 +40,12 @@ def verify_data(root: str | Path, threads: int = 4) -> Verified:
             places.append((manifest.heldout_folder(entry.name), entry.heldout_blocks, entry.heldout_shard_hashes))
         for folder, blocks, hashes in places:
             try:
-                shards.extend(_expected_shards(folder, blocks, hashes))
+                expected = _expected_shards(folder, blocks, hashes, manifest.block_size)
+                shards.extend((path, size, digest if contents else None) for path, size, digest in expected)
             except UserError as error:
                 faults.append(str(error))
     with ThreadPoolExecutor(threads) as pool:
-        faults.extend(fault for fault in pool.map(_shard_fault, shards) if fault)
+        faults.extend(fault for fault in pool.map(lambda shard: _shard_fault(*shard), shards) if fault)
     if faults:
         more = f"; and {len(faults) - NAMED_FAULTS} more" if len(faults) > NAMED_FAULTS else ""
         raise UserError(
@@ -51,14 +55,24 @@ def verify_data(root: str | Path, threads: int = 4) -> Verified:
     return Verified(len(streams), len(shards), sum(size for _, size, _ in shards))
 
 
-def _expected_shards(folder: Path, blocks: int, hashes: dict[str, str]) -> Iterator[tuple[Path, int, str]]:
+def _expected_shards(
+    folder: Path, blocks: int, hashes: dict[str, str], block_size: int
+) -> Iterator[tuple[Path, int, str]]:
     index = folder / "index.json"
     try:
         shards: list[dict[str, Any]] = json.loads(index.read_text(encoding="utf-8"))["shards"]
-    except (OSError, ValueError, KeyError) as error:
+        found = sum(shard["samples"] for shard in shards)
+        names = {shard["raw_data"]["basename"] for shard in shards}
+        kinds = {kind for shard in shards for kind in shard["column_encodings"]}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{index} cannot be read ({error})") from None
-    found = sum(shard["samples"] for shard in shards)
-    names = {shard["raw_data"]["basename"] for shard in shards}
+    if not kinds <= {"ndarray:int32", f"ndarray:uint32:{block_size}"}:
+        raise UserError(
+            f"{index} says that its columns are {', '.join(sorted(kinds))}, which no `mmbert prepare` wrote"
+        )
+    if found == blocks and names != hashes.keys():
+        other = ", ".join(sorted(names ^ hashes.keys())[:4])
+        raise UserError(f"{index} names other shards than the manifest: {other}")
     if found != blocks or names != hashes.keys():
         raise UserError(f"{index} lists {found} blocks in {len(names)} shards, the manifest {blocks} in {len(hashes)}")
     for shard in shards:
@@ -66,12 +80,13 @@ def _expected_shards(folder: Path, blocks: int, hashes: dict[str, str]) -> Itera
         yield folder / name, shard["raw_data"]["bytes"], hashes[name]
 
 
-def _shard_fault(shard: tuple[Path, int, str]) -> str | None:
-    path, size, expected = shard
+def _shard_fault(path: Path, size: int, expected: str | None) -> str | None:
     if not path.is_file():
         return f"{path} is missing"
     if path.stat().st_size != size:
         return f"{path} has {path.stat().st_size:,} bytes instead of {size:,}"
+    if expected is None:
+        return None
     digest = xxh64()
     with path.open("rb") as file:
         while data := file.read(READ_BYTES):

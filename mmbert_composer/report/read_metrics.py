@@ -3,7 +3,7 @@
 import json
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -154,15 +154,20 @@ def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
             "name the save_folder of a run that has taken its first step"
         ) from error
     with file:
-        for text in file:
-            if not text.strip():
-                continue
-            line = _parse(text)
-            if line is None:
-                yield None
-                line = _parse(text[max(text.rfind('{"event"'), text.rfind('{"batch"'), 0) :])
-            if line is not None:
-                yield line
+        yield from parsed_lines(file)
+
+
+def parsed_lines(texts: Iterable[str]) -> Iterator[dict[str, Any] | None]:
+    """Each text as an object that has a batch; None where it cannot be read, and then what is found in its end."""
+    for text in texts:
+        if not text.strip():
+            continue
+        line = _parse(text)
+        if line is None:
+            yield None
+            line = _parse(text[max(text.rfind('{"event"'), text.rfind('{"batch"'), 0) :])
+        if line is not None:
+            yield line
 
 
 def _parse(text: str) -> dict[str, Any] | None:

@@ -26,8 +26,10 @@ def test_quick_prints_every_row_a_cpu_gives(capsys):
     assert names == [
         "cpu-1024-vs-default",
         "cpu-1024-vs-best",
+        "cpu-1024-vs-best-own-memory",
         "cpu-1024-of-floor",
         "cpu-8192-vs-best",
+        "cpu-8192-vs-best-own-memory",
         "cpu-8192-of-floor",
     ]
     for row in report["results"]:
@@ -39,7 +41,7 @@ def test_quick_prints_every_row_a_cpu_gives(capsys):
 def test_bf16_rows_are_apart_and_a_missing_gpu_is_said(capsys):
     report = train_step.main(["--quick", "--case", "cpu-8192", "--case", "gpu-1024", "--bf16", "--rounds", "1"])
     names = [row["name"] for row in report["results"] if not row["name"].startswith("gpu")]
-    assert names == ["cpu-8192-bf16-vs-best", "cpu-8192-bf16-of-floor"]
+    assert names == ["cpu-8192-bf16-vs-best", "cpu-8192-bf16-vs-best-own-memory", "cpu-8192-bf16-of-floor"]
     if not torch.cuda.is_available():
         assert "gpu-1024 left out: no GPU here" in capsys.readouterr().out
 

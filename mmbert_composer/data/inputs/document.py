@@ -1,11 +1,9 @@
 """What every reader yields: documents, and what it had to leave out."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from mmbert_composer.data.inputs.token_sequences import TokenSequences
 from mmbert_composer.data.languages import NO_LANGUAGE, normalise_language
 from mmbert_composer.data.manifest import RESERVED_SOURCES
 from mmbert_composer.errors import UserError
@@ -15,21 +13,33 @@ _SOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One text of one language and source, or one sequence of tokens that was text."""
+    """One text of one language and source."""
 
     text: str
-    """Without white space around it; never empty; can be written as UTF-8. "" where there are ``tokens``."""
+    """Without white space around it; never empty; can be written as UTF-8."""
     language: str
     """Stream code as ``normalise_language`` gives it; ``und`` for a source without languages."""
     source: str
     lines: int = 1
     """Input lines it was read from."""
-    tokens: NDArray[np.uint32] | None = field(default=None, compare=False)
-    """Of ``mds:`` alone: a sequence [length] that was tokenized before, with its BOS and EOS; packed as it is."""
 
     @property
     def stream(self) -> str:
         """Name of its stream, ``source/language``."""
+        return f"{self.source}/{self.language}"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenBatch:
+    """Documents of one language and source that were tokenized before, each a sequence from BOS to EOS."""
+
+    sequences: TokenSequences
+    language: str
+    source: str
+
+    @property
+    def stream(self) -> str:
+        """Name of their stream."""
         return f"{self.source}/{self.language}"
 
 
@@ -51,7 +61,7 @@ class Skipped:
     """``source/language`` where it is known."""
 
 
-Record = Document | Skipped
+Record = Document | TokenBatch | Skipped
 
 
 def as_document(

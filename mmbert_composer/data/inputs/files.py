@@ -7,6 +7,7 @@ that name, which takes its credentials from the environment; any other is a loca
 import glob
 import io
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from mmbert_composer.data.inputs.input_kind import Found
+from mmbert_composer.data.inputs.read_options import ReadOptions
 from mmbert_composer.data.inputs.unit import InputUnit
+from mmbert_composer.data.languages import normalise_language
 from mmbert_composer.errors import UserError
 
 if TYPE_CHECKING:
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 TRIES = 5
 """Times that a read from another machine is tried; waits double from one second."""
 BUFFER_BYTES = 1 << 22
+COUNTED = re.compile(r"\{(?P<first>\d+)\.\.(?P<last>\d+)\}")
+"""``{0000..0099}`` in a path: these numbers, for places that cannot list their files."""
 _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
@@ -42,16 +47,53 @@ def is_remote(where: str) -> bool:
     return "://" in where
 
 
-def find_files(kind: str, where: str) -> Found:
-    """The files that GLOB ``where`` matches as units of ``kind``, by path. Raises UserError when there is none."""
-    files = list_glob(f"{kind}:{where}", where)
-    return Found(tuple(InputUnit(kind, file.path, file.size, file.identity) for file in files))
+def find_files(kind: str, where: str, options: ReadOptions) -> Found:
+    """The files that GLOB ``where`` matches as units of ``kind``, by path, with the language of their folder if asked.
+
+    Raises UserError when there is none, and for a folder that is no language.
+    """
+    files = [file for place in _counted(where) for file in list_glob(f"{kind}:{place}", place)]
+    return Found(
+        tuple(
+            InputUnit(
+                kind,
+                file.path,
+                file.size,
+                file.identity,
+                language=language_of_folder(file.path) if options.folder_language else None,
+            )
+            for file in files
+        )
+    )
+
+
+def language_of_folder(path: str) -> str:
+    """Stream code of the folder that a file lies in. Raises UserError, naming the file, when it is no language."""
+    try:
+        return normalise_language(path.split("/")[-2] if "/" in path else "")
+    except UserError as error:
+        raise UserError(
+            f"file {path}: its folder names no language ({error}); name the folder after the language of its files, "
+            "or und"
+        ) from None
+
+
+def _counted(where: str) -> list[str]:
+    """``a-{08..10}`` as a-08, a-09, a-10; anything else as it is."""
+    match = COUNTED.search(where)
+    if match is None:
+        return [where]
+    first, last = match["first"], match["last"]
+    numbers = range(int(first), int(last) + 1)
+    return [f"{where[: match.start()]}{number:0{len(first)}d}{where[match.end() :]}" for number in numbers]
 
 
 def list_glob(spec: str, where: str) -> list[FoundFile]:
     """The files that GLOB ``where`` matches, each once, by path. Raises UserError, naming ``spec``, without any."""
     if is_remote(where):
-        files = _remote(where, lambda system, path: system.glob(path, detail=True))
+        # A single file is asked for by name: plain web servers cannot list.
+        named = not glob.has_magic(where)
+        files = _remote(where, _info if named else lambda system, path: system.glob(path, detail=True))
         is_folder = not files and _remote(where, lambda system, path: {path: {}} if system.isdir(path) else {})
     else:
         pattern = str(Path(where).expanduser()) if where else ""
@@ -185,6 +227,11 @@ def _remote(where: str, listing: Callable[[Any, str], dict[str, dict[str, Any]]]
         for name, entry in sorted(entries.items())
         if entry.get("type", "file") == "file"
     ]
+
+
+def _info(system: Any, path: str) -> dict[str, dict[str, Any]]:
+    entry = system.info(path)
+    return {path: entry} if entry.get("type") == "file" else {}
 
 
 def _remote_identity(entry: dict[str, Any]) -> str:

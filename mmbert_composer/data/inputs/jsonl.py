@@ -14,7 +14,7 @@ from mmbert_composer.data.inputs.unit import InputUnit
 
 def find_jsonl(where: str, options: ReadOptions) -> Found:
     """The files that match ``where``."""
-    return find_files("jsonl", where)
+    return find_files("jsonl", where, options)
 
 
 def read_jsonl(unit: InputUnit, options: ReadOptions) -> Iterator[Record]:

@@ -6,31 +6,33 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from mmbert_composer.data.inputs.document import Document, Record, Skipped
+from mmbert_composer.data.inputs.document import Record, Skipped, TokenBatch
 from mmbert_composer.data.inputs.files import open_file
 from mmbert_composer.data.inputs.input_kind import InputKind
 from mmbert_composer.data.inputs.mds_folders import Shard, find_mds, own_shards, shard_files, split_mds
-from mmbert_composer.data.inputs.mds_shard import TokenSequences, read_shard, token_column
+from mmbert_composer.data.inputs.mds_shard import read_shard, token_column
 from mmbert_composer.data.inputs.read_options import ReadOptions
 from mmbert_composer.data.inputs.token_rules import TokenRules
+from mmbert_composer.data.inputs.token_sequences import TokenSequences
 from mmbert_composer.data.inputs.unit import InputUnit
 from mmbert_composer.errors import UserError
 
 
 def read_mds(unit: InputUnit, options: ReadOptions, rules: TokenRules) -> Iterator[Record]:
-    """Every sequence of the unit's shards as a document of tokens, or why it is none.
+    """The sequences of the unit's shards, a batch a shard, and those that cannot be trained on.
 
     A sequence without EOS at its end gets one. One that does not begin with BOS is a bad record: most of all it was
     made by another tokenizer. Raises UserError, naming the shard, when it is damaged and for an id that the tokenizer
     does not have.
     """
-    stream = f"{unit.source}/{unit.language}"
+    assert unit.source is not None, "find_mds gives every unit a source"
+    assert unit.language is not None, "and a language"
+    source, language, stream = unit.source, unit.language, f"{unit.source}/{unit.language}"
     for path, sequences in read_sequences(unit, options):
         checked, skipped = check_sequences(sequences, rules, path, stream)
         yield from skipped
-        tokens, language, source = checked.tokens, unit.language or "und", unit.source or "mds"
-        for start, end in zip(checked.starts.tolist(), checked.ends.tolist(), strict=True):
-            yield Document("", language, source, tokens=tokens[start:end])
+        if len(checked):
+            yield TokenBatch(checked, language, source)
 
 
 def read_sequences(unit: InputUnit, options: ReadOptions) -> Iterator[tuple[str, TokenSequences]]:
@@ -77,16 +79,11 @@ def check_sequences(
     ]
     keep = begins & (content > 0)
     if not keep.all():
-        sequences = _chosen(sequences, keep)
+        sequences = sequences.chosen(np.flatnonzero(keep))
         closed = closed[keep]
     if not closed.all():
         sequences = _closed(sequences, closed, rules.eos)
     return sequences, skipped
-
-
-def _chosen(sequences: TokenSequences, keep: NDArray[np.bool_]) -> TokenSequences:
-    lengths = np.diff(sequences.ends, prepend=0)
-    return TokenSequences(sequences.tokens[np.repeat(keep, lengths)], np.cumsum(lengths[keep]))
 
 
 def _closed(sequences: TokenSequences, closed: NDArray[np.bool_], eos: int) -> TokenSequences:

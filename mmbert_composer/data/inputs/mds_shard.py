@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mmbert_composer.data.inputs.token_sequences import TokenSequences
 from mmbert_composer.errors import UserError
 
 # One byte before an array of any type, as streaming's NDArray encoding writes it.
@@ -62,24 +63,6 @@ def token_column(index: dict[str, list[str | int | None]], name: str, dtype: str
     sizes = [None if size is None else int(size) for size in index["column_sizes"]]
     before, after = tuple(sizes[:place]), tuple(sizes[place + 1 :])
     return TokenColumn(name, encoding, before, sizes[place], after, typed or None, has_shape)
-
-
-@dataclass(frozen=True)
-class TokenSequences:
-    """Sequences of tokens end to end."""
-
-    tokens: NDArray[np.uint32]
-    """[tokens]."""
-    ends: NDArray[np.int64]
-    """[sequences]: where each ends; it begins where the one before ends."""
-
-    @property
-    def starts(self) -> NDArray[np.int64]:
-        """[sequences]."""
-        return np.concatenate([[0], self.ends[:-1]]) if len(self.ends) else self.ends
-
-    def __len__(self) -> int:
-        return len(self.ends)
 
 
 def read_shard(data: bytes, samples: int, column: TokenColumn) -> TokenSequences:

@@ -24,7 +24,7 @@ COLUMN_BUFFER = 1 << 20
 
 def find_parquet(where: str, options: ReadOptions) -> Found:
     """The files that match ``where``."""
-    return find_files("parquet", where)
+    return find_files("parquet", where, options)
 
 
 def split_parquet(unit: InputUnit, task_bytes: int) -> list[InputUnit]:

@@ -26,6 +26,8 @@ class ReadOptions:
     """What a document of ``text:`` is: a whole file, or a paragraph (text between empty lines)."""
     language: str | None = None
     """Language of documents that name none; None: ``und``, or what the path says where it says one."""
+    folder_language: bool = False
+    """The folder that a file lies in names the language of its documents, as in ``text:``."""
     min_characters: int = 0
     """Shorter texts are dropped and counted, and are not bad lines."""
     filter: tuple[str, ...] = ()

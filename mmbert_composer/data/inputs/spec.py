@@ -54,6 +54,13 @@ class InputSpec:
         """The note on the licence: as given, else what the kind alone says."""
         return self.options.licence or KINDS[self.kind].licence
 
+    @property
+    def origin(self) -> str:
+        """Where the text is from: as given, else the dataset and its commit, else nothing is known."""
+        if self.options.origin or self.kind != "hf":
+            return self.options.origin
+        return self.found.units[0].path
+
     def units(self, task_bytes: int) -> list[InputUnit]:
         """Everything to read, in order, in pieces of about ``task_bytes`` where they can be cut."""
         if task_bytes < 1:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from mmbert_composer.data.inputs.document import Record, Skipped, as_document
 from mmbert_composer.data.inputs.files import find_files
@@ -10,27 +9,11 @@ from mmbert_composer.data.inputs.input_kind import Found, InputKind
 from mmbert_composer.data.inputs.open_input import input_lines
 from mmbert_composer.data.inputs.read_options import ReadOptions
 from mmbert_composer.data.inputs.unit import InputUnit
-from mmbert_composer.data.languages import normalise_language
-from mmbert_composer.errors import UserError
-
-
-def check_text_file(path: Path) -> None:
-    """Raise UserError unless the folder of ``path`` is named after a language."""
-    try:
-        normalise_language(path.parent.name)
-    except UserError as error:
-        raise UserError(
-            f"text file {path}: its folder names no language ({error}); name the folder after the language of its "
-            "files, or und"
-        ) from None
 
 
 def find_text(where: str, options: ReadOptions) -> Found:
     """The files that match ``where``. Raises UserError unless the folder of each is named after a language."""
-    found = find_files("text", where)
-    for unit in found.units:
-        check_text_file(Path(unit.path))
-    return Found(tuple(replace(u, language=normalise_language(Path(u.path).parent.name)) for u in found.units))
+    return find_files("text", where, replace(options, folder_language=True))
 
 
 def read_text(unit: InputUnit, options: ReadOptions) -> Iterator[Record]:

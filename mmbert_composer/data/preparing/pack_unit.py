@@ -25,6 +25,7 @@ from mmbert_composer.data.preparing.select_documents import (
     num_new,
 )
 from mmbert_composer.data.preparing.sorted_spill import SortedSpill, Spilled, merge_hashes, merge_spills
+from mmbert_composer.data.preparing.token_spill import merge_tokens
 from mmbert_composer.data.text_encoder import TextEncoder
 
 POOL_TOKENS = 32 << 20
@@ -122,16 +123,40 @@ class Packer:
     def _training_blocks(self, selection: "Selection", on_progress: OnProgress) -> Iterator[Sequences]:
         pool: Sequences = []
         tokens = 0
-        for batch in _batches(selection.documents(selection.verdicts == Verdict.TRAIN)):
-            before = tokens
-            for document in self._encode(batch):
-                pool.extend(document)
-                tokens += sum(map(len, document))
-            on_progress(sum(len(document.data) for document in batch), tokens - before)
+        chosen = selection.verdicts == Verdict.TRAIN
+        batches = self._tokenized(selection, chosen) if selection.is_tokens else self._encoded(selection, chosen)
+        for num_bytes, sequences in batches:
+            pool += sequences
+            num_tokens = sum(map(len, sequences))
+            tokens += num_tokens
+            on_progress(num_bytes, num_tokens)
             if tokens >= POOL_TOKENS:
                 yield from self._pack(pool)
                 pool, tokens = [], 0
         yield from self._pack(pool)
+
+    def _encoded(self, selection: "Selection", chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Sequences]]:
+        """Bytes and sequences of the documents where ``chosen``, some at a time."""
+        for batch in _batches(selection.documents(chosen)):
+            num_bytes = sum(len(document.data) for document in batch)
+            yield num_bytes, [sequence for document in self._encode(batch) for sequence in document]
+
+    def _tokenized(self, selection: "Selection", chosen: NDArray[np.bool_]) -> Iterator[tuple[int, Sequences]]:
+        """The same for a stream that was tokenized before, without an object for each document."""
+        first = 0
+        for arrays in selection.tokens():
+            last = first + len(arrays)
+            sequences = [arrays[place] for place in np.flatnonzero(chosen[first:last]).tolist()]
+            if max(map(len, arrays)) > self.block_size:
+                sequences = [piece for sequence in sequences for piece in self._cut(sequence)]
+            yield 4 * sum(map(len, arrays)), sequences
+            first = last
+
+    def _cut(self, tokens: NDArray[np.uint32]) -> Sequences:
+        """A sequence from BOS to EOS as it is, or as several that each fit into a block."""
+        if len(tokens) <= self.block_size:
+            return [tokens]
+        return to_sequences(tokens[1:-1], self.block_size, self._bos, self._eos)
 
     def _encode(self, batch: Sequence[Spilled]) -> Iterator[Sequences]:
         """The sequences of each document, in order."""
@@ -140,11 +165,7 @@ class Packer:
             if not document.is_tokens:
                 yield to_sequences(next(encoded), self.block_size, self._bos, self._eos)
                 continue
-            tokens = np.frombuffer(document.data, np.uint32)
-            if len(tokens) <= self.block_size:
-                yield [tokens]
-            else:
-                yield to_sequences(tokens[1:-1], self.block_size, int(tokens[0]), int(tokens[-1]))
+            yield self._cut(np.frombuffer(document.data, np.uint32))
 
     def _pack(self, sequences: Sequences) -> list[Sequences]:
         blocks = pack([len(sequence) for sequence in sequences], self.block_size)
@@ -168,6 +189,17 @@ class Selection:
         self.hashes, self.verdicts, trained_before = self._judge(unit.index)
         if unit.index == 0:  # the lowest hashes
             mark_candidates(self.verdicts, self.hashes, trained_before, self._num_new(trained_before))
+
+    @property
+    def is_tokens(self) -> bool:
+        """Whether all of them were tokenized before."""
+        return not any(self.unit.stream in spill.streams for spill in self._spills)
+
+    def tokens(self) -> Iterator[Sequences]:
+        """The documents, where all are tokens, many at a time, ascending."""
+        spills = [spill.tokens for spill in self._spills]
+        for batch in merge_tokens(spills, self.unit.stream, *self.unit.range()):
+            yield batch.arrays
 
     def documents(self, chosen: NDArray[np.bool_]) -> Iterator[Spilled]:
         """The documents where ``chosen`` [documents] is true, ascending; read up to the last of them alone."""

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from mmbert_composer.data.inputs.document import Document
+from mmbert_composer.data.inputs.document import Document, Skipped
 from mmbert_composer.data.inputs.spec import read_unit
 from mmbert_composer.data.inputs.token_rules import TokenRules
 from mmbert_composer.data.inputs.unit import InputUnit
@@ -32,8 +32,9 @@ def route(task: RouteTask, rules: TokenRules, folder: Path, on_progress: OnProgr
         check_unchanged(unit)
         for record in read_unit(unit, planned.options, rules):
             ledger.count(record)
-            if isinstance(record, Document):
-                sizes[record.stream] += spill.add(record)
+            if not isinstance(record, Skipped):
+                is_text = isinstance(record, Document)
+                sizes[record.stream] += spill.add(record) if is_text else spill.add_tokens(record)
                 licences[record.stream].add(planned.licence)
                 origins[record.stream].add(planned.options.origin)
         on_progress(unit.size, 0)

@@ -9,21 +9,16 @@ import json
 from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, NamedTuple, TypeVar
+from typing import IO, NamedTuple
 
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
+from mmbert_composer.data.preparing.token_spill import HASHES, READ_BYTES, TokenSpill, mapped, merge_tokens
+
 CHUNK_BYTES = 1 << 16
 """Text compressed at once: enough to compress well, little enough to hold one of each of thousands of spills."""
-READ_BYTES = 64 << 20
-"""Read ahead over all spills that are merged."""
-HASHES = 1 << 64
-
-T = TypeVar("T", np.uint32, np.uint64)
-
-_IS_TOKENS = 1 << 31
 _STREAMS, _DATA = "streams.json", "data"
 _TABLES = ("hashes", "sizes", "chunk_first", "chunk_offset")
 
@@ -68,7 +63,7 @@ class _ChunkWriter:
 
     def add(self, document: Spilled) -> None:
         self.hashes.append(document.hash)
-        self.sizes.append(len(document.data) | (_IS_TOKENS if document.is_tokens else 0))
+        self.sizes.append(len(document.data))
         self._chunk.append(document.data)
         self._chunk_bytes += len(document.data)
         if self._chunk_bytes >= CHUNK_BYTES:
@@ -100,18 +95,29 @@ class SortedSpill:
         self._data = folder / _DATA
         table: dict[str, list[int]] = json.loads((folder / _STREAMS).read_text(encoding="utf-8"))
         self.streams = {name: (first, count) for name, (first, count) in table.items()}
-        """First document and number of documents, by stream."""
+        """First text and number of texts, by stream."""
+        self.tokens = TokenSpill(folder)
+        """The documents beside them that are tokens."""
         hashes, sizes, chunk_first, chunk_offset = (folder / name for name in _TABLES)
-        self._hashes, self._sizes = _mapped(hashes, np.uint64), _mapped(sizes, np.uint32)
-        self._chunk_first, self._chunk_offset = _mapped(chunk_first, np.uint64), _mapped(chunk_offset, np.uint64)
+        self._hashes, self._sizes = mapped(hashes, np.uint64), mapped(sizes, np.uint32)
+        self._chunk_first, self._chunk_offset = mapped(chunk_first, np.uint64), mapped(chunk_offset, np.uint64)
 
     def hashes(self, stream: str, low: int, high: int) -> NDArray[np.uint64]:
-        """Hashes of the stream's documents in [low, high), ascending."""
+        """Hashes of the stream's documents in [low, high), those of texts ascending and then those of tokens."""
         start, stop = self._range(stream, low, high)
-        return self._hashes[start:stop]
+        return np.concatenate([self._hashes[start:stop], self.tokens.hashes(stream, low, high)])
 
     def documents(self, stream: str, low: int, high: int, read_bytes: int = READ_BYTES) -> Iterator[Spilled]:
         """The stream's documents with hashes in [low, high), ascending; about ``read_bytes`` are read at a time."""
+        texts = self._texts(stream, low, high, read_bytes)
+        if stream not in self.tokens.streams:
+            return texts
+        tokens = merge_tokens([self.tokens], stream, low, high, read_bytes)
+        return heapq.merge(
+            texts, (Spilled(*document, is_tokens=True) for batch in tokens for document in batch.items())
+        )
+
+    def _texts(self, stream: str, low: int, high: int, read_bytes: int) -> Iterator[Spilled]:
         start, stop = self._range(stream, low, high)
         chunk = int(np.searchsorted(self._chunk_first, np.uint64(start), side="right")) - 1
         last = int(np.searchsorted(self._chunk_first, np.uint64(stop), side="left"))
@@ -134,10 +140,9 @@ class SortedSpill:
         position = 0
         hashes, sizes = self._hashes[first:end].tolist(), self._sizes[first:end].tolist()
         for document, (digest, size) in enumerate(zip(hashes, sizes, strict=True), first):
-            length = size & ~_IS_TOKENS
             if start <= document < stop:
-                yield Spilled(digest, data[position : position + length], bool(size & _IS_TOKENS))
-            position += length
+                yield Spilled(digest, data[position : position + size])
+            position += size
 
     def _range(self, stream: str, low: int, high: int) -> tuple[int, int]:
         first, count = self.streams.get(stream, (0, 0))
@@ -156,8 +161,3 @@ def merge_spills(spills: list[SortedSpill], stream: str, low: int = 0, high: int
 def merge_hashes(spills: list[SortedSpill], stream: str, low: int = 0, high: int = HASHES) -> NDArray[np.uint64]:
     """Hashes of those documents, ascending; in memory."""
     return np.sort(np.concatenate([spill.hashes(stream, low, high) for spill in spills] or [np.empty(0, np.uint64)]))
-
-
-def _mapped(path: Path, dtype: type[T]) -> NDArray[T]:
-    # An empty file cannot be mapped.
-    return np.memmap(path, dtype, "r") if path.stat().st_size else np.empty(0, dtype)

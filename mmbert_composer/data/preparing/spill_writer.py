@@ -6,8 +6,9 @@ from pathlib import Path
 
 from xxhash import xxh64_intdigest
 
-from mmbert_composer.data.inputs.document import Document
+from mmbert_composer.data.inputs.document import Document, TokenBatch
 from mmbert_composer.data.preparing.sorted_spill import SortedSpill, Spilled, merge_spills, write_sorted
+from mmbert_composer.data.preparing.token_spill import TokenSpillWriter
 
 BUFFER_BYTES = 128 << 20
 
@@ -20,21 +21,26 @@ class SpillWriter:
         self._buffer_bytes = buffer_bytes
         self._streams: dict[str, list[Spilled]] = defaultdict(list)
         self._buffered = 0
+        self._tokens = TokenSpillWriter(folder, buffer_bytes)
         self._runs: list[Path] = []
 
     def add(self, document: Document) -> int:
         """Take one document; the bytes of its content."""
-        is_tokens = document.tokens is not None
-        data = document.text.encode() if document.tokens is None else document.tokens.tobytes()
-        self._streams[document.stream].append(Spilled(xxh64_intdigest(data), data, is_tokens))
+        data = document.text.encode()
+        self._streams[document.stream].append(Spilled(xxh64_intdigest(data), data))
         self._buffered += len(data)
         if self._buffered >= self._buffer_bytes:
             self._runs.append(self.folder / f"run-{len(self._runs)}")
             self._write(self._runs[-1])
         return len(data)
 
+    def add_tokens(self, batch: TokenBatch) -> int:
+        """Take documents that are tokens; the bytes of all of them."""
+        return self._tokens.add(batch)
+
     def finish(self) -> None:
         """Write the spill into the folder."""
+        self._tokens.finish()
         if not self._runs:
             self._write(self.folder)
             return

@@ -128,13 +128,16 @@ class TaskRunner:
     def _work(self, name: str, temporary: Path, on_progress: OnProgress) -> None:
         temporary.mkdir(parents=True)
         if not name.startswith(PACK):
-            rules = TokenRules.of(TokenizerFiles(self.folder.tokenizer))
-            route(self._route_tasks[name], rules, temporary, on_progress)
+            route(self._route_tasks[name], self._rules, temporary, on_progress)
             return
         unit = self.units[name]
         names = [self.route_names[number] for number in self.routed.streams[unit.stream].tasks]
         spills = [SortedSpill(self.result(name)) for name in names]
         self._packer.run(unit, spills, self._before(unit.stream), temporary, on_progress)
+
+    @cached_property
+    def _rules(self) -> TokenRules:
+        return TokenRules.of(TokenizerFiles(self.folder.tokenizer))
 
     @cached_property
     def _packer(self) -> Packer:

@@ -10,7 +10,7 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
 from mmbert_composer.data.inputs import files
-from mmbert_composer.data.inputs.document import Document
+from mmbert_composer.data.inputs.document import Document, TokenBatch
 from mmbert_composer.data.inputs.files import RemoteFile, list_glob, list_tree, open_file
 from mmbert_composer.data.inputs.read_options import ReadOptions
 from mmbert_composer.data.inputs.spec import parse_spec
@@ -47,8 +47,24 @@ def test_every_kind_of_file_is_read_from_another_machine(bucket: MemoryFileSyste
     assert [(r.text, r.stream) for r in spec.read()][49] == ("row 49", "fineweb2/fra_Latn")
     write_mds(tmp_path / "mds", some_sequences(5))
     bucket.put(str(tmp_path / "mds"), "/bucket/mds/part", recursive=True)
-    found = list(parse_spec("mds:memory://bucket/mds", ReadOptions()).read(rules=TokenRules(2, 1, 600)))
-    assert [r.tokens.tolist() for r in found] == [s.tolist() for s in some_sequences(5)]
+    (batch,) = parse_spec("mds:memory://bucket/mds", ReadOptions()).read(rules=TokenRules(2, 1, 600))
+    assert isinstance(batch, TokenBatch)
+    assert [array.tolist() for array in batch.sequences.arrays()] == [s.tolist() for s in some_sequences(5)]
+
+
+def test_numbers_are_counted_where_a_place_cannot_list(bucket: MemoryFileSystem) -> None:
+    for number in (8, 9, 10, 11):
+        bucket.pipe(f"/bucket/a-{number:03d}.jsonl", json.dumps({"text": str(number)}).encode())
+    assert texts("jsonl:memory://bucket/a-{008..010}.jsonl") == ["8", "9", "10"]
+    with pytest.raises(UserError, match=r"no file matches 'memory://bucket/a-012.jsonl'"):
+        texts("jsonl:memory://bucket/a-{011..012}.jsonl")
+
+
+def test_the_folder_says_the_language_where_asked(tmp_path: Path) -> None:
+    (tmp_path / "de").mkdir()
+    (tmp_path / "de/a.jsonl").write_text('{"text": "a", "language": "fr"}')
+    spec = parse_spec(f"jsonl:{tmp_path}/*/a.jsonl", ReadOptions(folder_language=True))
+    assert list(spec.read()) == [Document("a", "deu", "jsonl")]
 
 
 def test_a_remote_place_without_files_or_without_a_system_is_said(bucket: MemoryFileSystem) -> None:

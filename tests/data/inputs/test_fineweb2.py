@@ -53,5 +53,7 @@ def test_unknown_languages_are_listed_with_the_nearest_and_another_layout_is_exp
         parse_spec(f"fineweb2:{tmp_path}", ReadOptions())
     table(tmp_path / "data/german/train/a.parquet", ["a"])
     table(tmp_path / "data/xyzzy_Latn/train/a.parquet", ["a"])
-    with pytest.raises(UserError, match=r"2 folders are no languages: language 'german' .*nearest: deu .German.*xyzzy_Latn"):
+    with pytest.raises(
+        UserError, match=r"2 folders are no languages: language 'german' .*nearest: deu .German.*xyzzy_Latn"
+    ):
         parse_spec(f"fineweb2:{tmp_path}", ReadOptions())

@@ -1,11 +1,15 @@
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+import zstandard
+from streaming import MDSWriter
 
-from mmbert_composer.data.inputs.document import Document, Skipped
+from mmbert_composer.data.inputs.document import Record, Skipped, TokenBatch
 from mmbert_composer.data.inputs.read_options import ReadOptions
 from mmbert_composer.data.inputs.spec import parse_spec, read_unit
 from mmbert_composer.data.inputs.token_rules import TokenRules
@@ -15,11 +19,24 @@ from tests.data.inputs.units import merge_indexes, some_sequences, write_mds
 RULES = TokenRules(bos=2, eos=1, vocab_size=600)
 
 
-def read(folder: Path, **options: object) -> list[Document]:
+class Sequence(NamedTuple):
+    """One document of a batch."""
+
+    stream: str
+    tokens: list[int]
+
+
+def sequences_of(records: Iterable[Record]) -> list[Sequence]:
+    batches = [record for record in records if isinstance(record, TokenBatch)]
+    assert all(batch.sequences.tokens.dtype == np.uint32 for batch in batches)
+    return [Sequence(batch.stream, array.tolist()) for batch in batches for array in batch.sequences.arrays()]
+
+
+def read(folder: Path, **options: object) -> list[Sequence]:
     spec = parse_spec(f"mds:{folder}", ReadOptions(**options))
     records = list(spec.read(rules=RULES))
-    assert all(isinstance(record, Document) for record in records), records
-    return [record for record in records if isinstance(record, Document)]
+    assert all(isinstance(record, TokenBatch) for record in records), records
+    return sequences_of(records)
 
 
 @pytest.mark.parametrize(
@@ -39,19 +56,16 @@ def test_every_sequence_comes_back_whatever_its_encoding(tmp_path, columns, dtyp
     write_mds(tmp_path, [s.astype(dtype) for s in sequences], columns, compression=compression, size_limit=1 << 13)
     assert len(list(tmp_path.glob("shard.*"))) > 2
     documents = read(tmp_path, **options)
-    assert [d.tokens.tolist() for d in documents] == [s.tolist() for s in sequences]
-    assert {(d.source, d.language, d.text, d.tokens.dtype) for d in documents} == {
-        ("mds", "und", "", np.dtype(np.uint32))
-    }
+    assert documents == [("mds/und", s.tolist()) for s in sequences]
 
 
 def test_arrays_of_a_fixed_shape_and_of_mixed_types(tmp_path: Path) -> None:
     fixed = np.array([[2, 9, 8, 1], [2, 7, 6, 1]], np.uint32)
     write_mds(tmp_path / "fixed", list(fixed), {"input_ids": "ndarray:uint32:4"})
-    assert [d.tokens.tolist() for d in read(tmp_path / "fixed")] == fixed.tolist()
+    assert [d.tokens for d in read(tmp_path / "fixed")] == fixed.tolist()
     mixed = [sequence.astype(kind) for sequence in fixed for kind in (np.int32, np.uint16, np.int64)]
     write_mds(tmp_path / "mixed", mixed, {"input_ids": "ndarray"})
-    assert [d.tokens.tolist() for d in read(tmp_path / "mixed")] == [s.tolist() for s in mixed]
+    assert [d.tokens for d in read(tmp_path / "mixed")] == [s.tolist() for s in mixed]
 
 
 def test_units_are_ranges_of_shards_and_give_the_whole(tmp_path: Path) -> None:
@@ -61,8 +75,8 @@ def test_units_are_ranges_of_shards_and_give_the_whole(tmp_path: Path) -> None:
     units = spec.units(20_000)
     assert len(units) > 2
     assert sum(unit.size for unit in units) == spec.found.units[0].size
-    found = [r.tokens.tolist() for unit in units for r in read_unit(unit, spec.options, RULES)]
-    assert found == [s.tolist() for s in sequences]
+    found = sequences_of(record for unit in units for record in read_unit(unit, spec.options, RULES))
+    assert [d.tokens for d in found] == [s.tolist() for s in sequences]
 
 
 def published(root: Path) -> Path:
@@ -80,9 +94,7 @@ def published(root: Path) -> Path:
         folder = write_mds(root / "train" / place, some_sequences(4, seed=number), compression="zstd")
         # They were uncompressed before they were uploaded; index.json names both.
         (packed,) = folder.glob("*.zstd")
-        from zstandard import ZstdDecompressor
-
-        raw = ZstdDecompressor().decompressobj().decompress(packed.read_bytes())
+        raw = zstandard.ZstdDecompressor().decompressobj().decompress(packed.read_bytes())
         packed.with_suffix("").write_bytes(raw)
         packed.unlink()
         (folder / "stats.json").write_text("{}")
@@ -196,19 +208,17 @@ def test_a_pickled_column_beside_the_tokens_is_never_unpickled(tmp_path: Path) -
         def __reduce__(self):
             return (pytest.fail, ("unpickled",))
 
-    from streaming import MDSWriter
-
     writer = MDSWriter(out=str(tmp_path), columns={"a": "pkl", "input_ids": "ndarray:uint32", "z": "json"})
     writer.write({"a": Bomb(), "input_ids": np.array([2, 5, 1], np.uint32), "z": {"b": 1}})
     writer.finish()
-    assert [d.tokens.tolist() for d in read(tmp_path)] == [[2, 5, 1]]
+    assert [d.tokens for d in read(tmp_path)] == [[2, 5, 1]]
 
 
 def test_sequences_must_begin_with_bos_and_end_with_eos(tmp_path: Path) -> None:
     rows = [[2, 9, 1], [2, 9], [7, 9, 1], [2, 1], [2], [1], [2, 8, 7]]
     write_mds(tmp_path, [np.array(row, np.uint32) for row in rows])
     records = list(parse_spec(f"mds:{tmp_path}", ReadOptions()).read(rules=RULES))
-    assert [r.tokens.tolist() for r in records if isinstance(r, Document)] == [[2, 9, 1], [2, 9, 1], [2, 8, 7, 1]]
+    assert [d.tokens for d in sequences_of(records)] == [[2, 9, 1], [2, 9, 1], [2, 8, 7, 1]]
     skipped = {(r.reason, r.where.rpartition(":")[2], r.stream) for r in records if isinstance(r, Skipped)}
     assert skipped == {
         ("sequence without BOS", "2", "mds/und"),

@@ -4,7 +4,8 @@ import pytest
 
 from mmbert_composer.data.inputs.document import Document, Skipped
 from mmbert_composer.data.inputs.read_options import ReadOptions
-from mmbert_composer.data.inputs.text import check_text_file, read_text
+from mmbert_composer.data.inputs.spec import parse_spec
+from mmbert_composer.data.inputs.text import read_text
 from mmbert_composer.errors import UserError
 from tests.data.inputs.units import file_unit
 
@@ -44,9 +45,13 @@ def test_an_empty_file_is_said(german: Path, split: str, content: bytes) -> None
 
 
 def test_the_folder_must_name_a_language(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="its folder names no language"):
-        check_text_file(tmp_path / "corpus" / "a.txt")
-    check_text_file(tmp_path / "und" / "a.txt")
+    for name in ("corpus", "und"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.txt").write_text("a")
+    with pytest.raises(UserError, match=r"corpus/a.txt: its folder names no language .*name the folder after"):
+        parse_spec(f"text:{tmp_path}/*/a.txt", ReadOptions())
+    (unit,) = parse_spec(f"text:{tmp_path}/und/a.txt", ReadOptions()).found.units
+    assert unit.language == "und"
 
 
 def test_split_is_one_of_two() -> None:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from xxhash import xxh64_intdigest
 
-from mmbert_composer.data.inputs.document import Document
+from mmbert_composer.data.inputs.document import Document, TokenBatch
+from mmbert_composer.data.inputs.token_sequences import TokenSequences
 from mmbert_composer.data.preparing import sorted_spill
 from mmbert_composer.data.preparing.sorted_spill import HASHES, SortedSpill, merge_hashes, merge_spills
 from mmbert_composer.data.preparing.spill_writer import SpillWriter
@@ -81,10 +82,12 @@ def test_tokens_keep_their_kind_beside_texts(tmp_path: Path) -> None:
     writer = SpillWriter(tmp_path)
     tokens = np.array([2, 500_000, 1], np.uint32)
     writer.add(Document("text", "eng", "mds"))
-    writer.add(Document("", "eng", "mds", tokens=tokens))
+    assert writer.add_tokens(TokenBatch(TokenSequences(tokens, np.array([3])), "eng", "mds")) == 12
     writer.finish()
     found = {document.is_tokens: document.data for document in merge_spills([SortedSpill(tmp_path)], "mds/eng")}
     assert found == {False: b"text", True: tokens.tobytes()}
+    both = sorted([xxh64_intdigest(b"text"), xxh64_intdigest(tokens.tobytes())])
+    assert merge_hashes([SortedSpill(tmp_path)], "mds/eng").tolist() == both
 
 
 def test_without_a_document_there_is_a_spill_of_nothing(tmp_path: Path) -> None:
