@@ -122,7 +122,7 @@ PREPARED = [
     Row("an index of garbage", spoiled_data(write(INDEX, "[]"), "prepare", "verify"),
         r"1 faults: .*tiny/eng/index\.json is not the index of a stream"),
     Row("pickled columns", spoiled_data(
-        edit_json(INDEX, lambda index: index["shards"][0].update(column_encodings=["pkl", "pkl"])), "prepare", "verify"),
+        edit_json(INDEX, lambda index: index["shards"][0].update(column_encodings=["pkl"] * 2)), "prepare", "verify"),
         r"index\.json: its shards are mds, with the columns .*the block format has"),
     Row("a shard outside", spoiled_data(
         edit_json(INDEX, lambda index: index["shards"][0]["raw_data"].update(basename="../x")), "prepare", "verify"),
