@@ -13,7 +13,6 @@ from itertools import islice
 from pathlib import Path
 
 from mmbert_composer.checkpoints.checkpoint_record import why_damaged, why_other_size
-from mmbert_composer.checkpoints.read_checkpoint import read_checkpoint
 from mmbert_composer.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -28,6 +27,11 @@ class CheckpointFile:
     path: Path
     epoch: int
     batch: int
+
+
+def is_checkpoint_name(name: str) -> bool:
+    """Whether a file of this name is taken for a checkpoint."""
+    return _NAME.fullmatch(name) is not None
 
 
 def checkpoints_folder(folder: str | Path) -> Path:
@@ -66,6 +70,9 @@ def why_invalid(path: str | Path, *, content: bool = False) -> str | None:
         return str(error)
     if beyond:
         return f"incomplete: {beyond[0].filename} lies beyond its end"
+    # Here and not above: torch takes seconds, and to list names or to compare records none of it is needed.
+    from mmbert_composer.checkpoints.read_checkpoint import read_checkpoint
+
     try:
         read_checkpoint(path)
     except UserError as error:

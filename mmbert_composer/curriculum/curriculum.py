@@ -11,6 +11,9 @@ from mmbert_composer.curriculum.phase import Phase, RopeTheta, SourceMixture, pa
 from mmbert_composer.curriculum.tokens import format_tokens, parse_tokens
 from mmbert_composer.errors import UserError
 
+MOST_SEGMENTS = 100_000
+"""A plan has a row for each segment and a column for each stream: 1.5 GB at 1,834 streams. mmBERT has 1,770."""
+
 
 @dataclass(frozen=True)
 class ScheduledPhase:
@@ -96,6 +99,12 @@ class Curriculum:
         self.phases: list[ScheduledPhase] = []
         for phase in phases:
             self.phases.append(self._place(phase, global_train_batch_size))
+        if self.num_segments > MOST_SEGMENTS:
+            raise UserError(
+                f"curriculum: the phases last {self.num_segments:,} segments of data.segment_blocks={segment_blocks}; "
+                f"a plan of more than {MOST_SEGMENTS:,} does not fit into memory: raise data.segment_blocks, or "
+                f"shorten a duration that is meant otherwise"
+            )
         self._starts = [phase.start_tok for phase in self.phases]
 
     def _place(self, phase: Phase, global_batch: int) -> ScheduledPhase:

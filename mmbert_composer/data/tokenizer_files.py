@@ -32,6 +32,9 @@ class TokenizerFiles:
                 "(`mmbert tokenizer train` makes one)"
             )
         self.fast: dict[str, Any] = read_json(self.folder / "tokenizer.json")
+        model = self.fast.get("model") if isinstance(self.fast, dict) else None
+        if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict | list):
+            raise UserError(f"{self.folder / 'tokenizer.json'} is no tokenizer: it holds no model with a vocab")
         self.config: dict[str, Any] = {}
         for name in ("special_tokens_map.json", "tokenizer_config.json"):
             if (self.folder / name).is_file():

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmbert_composer.checkpoints.list_checkpoints import (
     CheckpointFile,
+    is_checkpoint_name,
     last_unharmed,
     list_checkpoints,
     named_checkpoints,
@@ -61,8 +62,21 @@ def last_phase_start(run: RunFolder) -> int | None:
     return run.phases[-1].start if len(run.phases) > 1 else None
 
 
+def check_base_exists(run: RunFolder, settings: RunMerge) -> None:
+    """Raise a UserError for a named base that is neither there nor a checkpoint that the run may still write."""
+    if settings.base is None or is_checkpoint_name(Path(settings.base).name):
+        return
+    there = base_path(run, settings)
+    if there is not None and not there.exists():
+        raise UserError(
+            f"merge: base={settings.base} does not exist; name a checkpoint of this run, another run's folder or a "
+            f"Hugging Face folder"
+        )
+
+
 def check_base(run: RunFolder, settings: RunMerge) -> None:
     """Raise a UserError now if the merge at the end will have no base; needs no checkpoint to exist yet."""
+    check_base_exists(run, settings)
     if settings.method.needs_base and settings.base is None and last_phase_start(run) is None:
         _loaded_base(run, settings)
 

@@ -39,7 +39,16 @@ def register(prefix: int, *, shared_memory: Path = SHARED_MEMORY) -> None:
 
 
 def sweep(*, shared_memory: Path = SHARED_MEMORY) -> list[int]:
-    """Remove what dead processes of this user left, and return their prefixes.
+    """Remove what dead processes of this user left, and return their prefixes."""
+    left = stale(shared_memory=shared_memory)
+    for files in left.values():
+        for file in files:
+            file.unlink(missing_ok=True)
+    return list(left)
+
+
+def stale(*, shared_memory: Path = SHARED_MEMORY) -> dict[int, list[Path]]:
+    """What dead processes of this user left, by prefix: memory and locks, then their entries.
 
     A prefix of which one process lives, or may live in another container, is left alone.
     """
@@ -47,7 +56,7 @@ def sweep(*, shared_memory: Path = SHARED_MEMORY) -> list[int]:
     folder = register_folder(shared_memory)
     for entry in folder.glob("[0-9]*.[0-9]*") if _is_own(folder) else []:
         entries[int(entry.name.partition(".")[0])].append(entry)
-    swept: list[int] = []
+    left: dict[int, list[Path]] = {}
     for prefix, files in sorted(entries.items()):
         users = [_read(file) for file in files]
         if any(process is not None and process.is_alive() is not False for process, _ in users):
@@ -56,10 +65,8 @@ def sweep(*, shared_memory: Path = SHARED_MEMORY) -> list[int]:
             *shared_memory.glob(f"{prefix}_*"),
             *(file for _, locks in users for file in _locks(prefix, locks)),
         ]
-        for file in [*leftovers, *files]:  # the entries last: a sweep that is killed is done again
-            file.unlink(missing_ok=True)
-        swept.append(prefix)
-    return swept
+        left[prefix] = [*leftovers, *files]  # the entries last: a sweep that is killed is done again
+    return left
 
 
 def register_folder(shared_memory: Path = SHARED_MEMORY) -> Path:
