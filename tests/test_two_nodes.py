@@ -170,7 +170,7 @@ def slurm(tmp_path):
 
 
 def test_the_body_of_the_slurm_script(alone, slurm, settings, tiny_data, tmp_path):
-    """Warned in the middle it saves and is requeued; the next job ends the run; one that gets nowhere is not tried again."""
+    """Warned, it saves and is requeued; the next job ends the run; one that gets nowhere is not tried again."""
     yaml, folder = alone
     job, requeued = slurm
     changes = {"sbatch": "bash", "launch/slurm.sbatch": ROOT / "launch" / "slurm.sbatch", "yamls/real-text.yaml": yaml}
