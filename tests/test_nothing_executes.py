@@ -77,7 +77,7 @@ def text_pickle(path: Path, touched: Path) -> None:
 
 def algorithm(path: Path, touched: Path) -> None:
     """Composer evaluates this text: weights_only lets it pass, it is a text."""
-    text = f"Alibi(max_sequence_length=[open({str(touched)!r}, 'w'), 1][1])"
+    text = f"Alibi(max_sequence_length=1 + __import__('os').system('touch {touched}'))"
     torch.save(state(algorithms=[("Alibi", {"repr": text})]), path)
 
 
