@@ -120,19 +120,19 @@ DATA = [
 
 PREPARED = [
     Row("an index of garbage", spoiled_data(write(INDEX, "[]"), "prepare", "verify"),
-        r"1 faults: .*tiny/eng/index\.json cannot be read"),
+        r"1 faults: .*tiny/eng/index\.json is not the index of a stream"),
     Row("pickled columns", spoiled_data(
-        edit_json(INDEX, lambda index: index["shards"][0].update(column_encodings=["pkl"])), "prepare", "verify"),
-        r"index\.json says that its columns are pkl, which no `mmbert prepare` wrote"),
+        edit_json(INDEX, lambda index: index["shards"][0].update(column_encodings=["pkl"] * 2)), "prepare", "verify"),
+        r"index\.json: its shards are mds, with the columns .*the block format has"),
     Row("a shard outside", spoiled_data(
         edit_json(INDEX, lambda index: index["shards"][0]["raw_data"].update(basename="../x")), "prepare", "verify"),
-        r"index\.json names other shards than the manifest: \.\./x, shard\.00000\.mds"),
+        r"index\.json: it names the file '\.\./x': the shards of a stream lie in its own folder"),
     Row("a shard too few",
         spoiled_data(lambda data: (data / SHARD).unlink(), "prepare", "verify"),
         r"shard\.00000\.mds is missing.*prepare it again"),
     Row("a flipped byte", spoiled_data(flipped(SHARD), "prepare", "verify"), r"shard\.00000\.mds has xxh64 \w+ inst"),
     Row("no input", command(*PREPARE, "jsonl:{root}/none/*.jsonl"), r"no file matches .*none/\*\.jsonl"),
-    Row("an input of no kind", command(*PREPARE, "x.jsonl"), "must be one of jsonl:, text:, parquet:"),
+    Row("an input of no kind", command(*PREPARE, "x.jsonl"), "must be one of jsonl:, parquet:, text:"),
     Row("a gz cut short",
         after(lambda p: p.file("x.jsonl.gz", gzip.compress(TEXT.encode())[:-40]),
             command(*PREPARE, "jsonl:x.jsonl.gz")),
@@ -253,7 +253,7 @@ def test_ranks_that_do_not_divide_the_batch(place: Place, ranks: int) -> None:
 
 
 def test_nodes_that_are_unlike() -> None:
-    with pytest.raises(UserError, match="rank 2 is on a node of 1 ranks, rank 0 on one of 2, 4 in all: start the same"):
+    with pytest.raises(UserError, match="4 ranks on nodes of 1, 2 ranks: start the same number on every node"):
         check_ranks([(0, 2), (1, 2), (0, 1), (0, 1)])
 
 

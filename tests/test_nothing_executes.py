@@ -31,7 +31,9 @@ class Payload:
 
     def __init__(self, touched: Path, call: Callable[..., Any] = os.system) -> None:
         self.call = call
-        self.arguments = (f"touch {touched}",) if call is os.system else (f"open({str(touched)!r}, 'w').close()",)
+        self.arguments = (
+            (f"touch {touched}",) if call is os.system else (f"__import__('pathlib').Path({str(touched)!r}).touch()",)
+        )
 
     def __reduce__(self) -> Any:
         return self.call, self.arguments
@@ -77,7 +79,7 @@ def text_pickle(path: Path, touched: Path) -> None:
 
 def algorithm(path: Path, touched: Path) -> None:
     """Composer evaluates this text: weights_only lets it pass, it is a text."""
-    text = f"Alibi(max_sequence_length=1 + __import__('os').system('touch {touched}'))"
+    text = f"Alibi(max_sequence_length=[open({str(touched)!r}, 'w').close(), 1][1])"
     torch.save(state(algorithms=[("Alibi", {"repr": text})]), path)
 
 

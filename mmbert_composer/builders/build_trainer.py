@@ -38,6 +38,7 @@ from mmbert_composer.models.modernbert_config import RUN_KEYS, build_config
 from mmbert_composer.models.modernbert_mlm import ModernBertMLM
 from mmbert_composer.optim.build_optimizer import build_optimizer
 from mmbert_composer.runtime.close_segment import close_segment
+from mmbert_composer.runtime.fixed_buckets import keep_buckets
 from mmbert_composer.runtime.quiet_worker import quiet_worker
 from mmbert_composer.runtime.restore_rng import RestoreRng
 from mmbert_composer.runtime.stop_at_step import StopAtStep, StoppableTrainer
@@ -63,9 +64,15 @@ def build_trainer(
         UserError: before anything is written.
     """
     micro_batch = micro_batch_size(config.curriculum, dist.get_world_size(), config.device_train_microbatch_size)
-    assert config.data.root is not None
+    source = config.data.source
+    assert source is not None
     dataset = AnnealedDataset(
-        config.data.root, config.curriculum, seed=start.data_seed, batch_size=micro_batch, cursors=start.cursors
+        source,
+        config.curriculum,
+        seed=start.data_seed,
+        batch_size=micro_batch,
+        cursors=start.cursors,
+        shuffle_window=config.data.shuffle_window,
     )
     loader = AnnealedLoader(
         dataset,
@@ -75,7 +82,7 @@ def build_trainer(
     )
     loader.worker_init_fn = quiet_worker
     held_out = HeldOutLoader(
-        config.data.root,
+        source,
         _held_out_streams(config, dataset),
         batch_size=config.device_eval_batch_size or micro_batch,
         blocks_per_stream=config.data.held_out_blocks,
@@ -133,6 +140,7 @@ def build_trainer(
         load_progress_bar=False,
     )
     trainer.stop_at_step = stop
+    keep_buckets(trainer.state.model)
     if start.kind == "continue":
         restore_options(optimizer, options, config.optimizer["lr"], trainer.state.schedulers)
     if start.kind == "resume":

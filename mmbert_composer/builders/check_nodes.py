@@ -19,12 +19,13 @@ def check_ranks(ranks: Sequence[tuple[int, int]]) -> None:
     Args:
         ranks: (local rank, ranks on its node) of each rank, in order.
     """
+    sizes = [on_node for _, on_node in ranks]
+    if len(set(sizes)) > 1 or len(ranks) % sizes[0]:
+        raise UserError(
+            f"{len(ranks)} ranks on nodes of {', '.join(map(str, sorted(set(sizes))))} ranks: start the same number on "
+            f"every node (composer -n, LOCAL_WORLD_SIZE)"
+        )
     for rank, (local_rank, on_node) in enumerate(ranks):
-        if on_node != ranks[0][1] or len(ranks) % on_node:
-            raise UserError(
-                f"rank {rank} is on a node of {on_node} ranks, rank 0 on one of {ranks[0][1]}, {len(ranks)} in all: "
-                f"start the same number on every node (composer -n, LOCAL_WORLD_SIZE)"
-            )
         if local_rank != rank % on_node:
             raise UserError(
                 f"rank {rank} is number {local_rank} on its node; with {on_node} ranks a node it must be "

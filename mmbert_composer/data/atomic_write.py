@@ -1,5 +1,6 @@
 """Files and folders that are there whole or not at all, also after a power cut."""
 
+import errno
 import json
 import os
 import shutil
@@ -36,6 +37,24 @@ def publish_folder(temporary: Path, final: Path) -> None:
     if final.exists():
         shutil.rmtree(final)
     temporary.rename(final)
+    sync(final.parent)
+
+
+def publish_tree(temporary: Path, final: Path) -> None:
+    """Flush a finished folder, and what is in its folders, to the disk and rename it to ``final``.
+
+    Where another process has published the same first, this one's goes.
+    """
+    for path in temporary.rglob("*"):
+        sync(path)
+    sync(temporary)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        temporary.rename(final)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        shutil.rmtree(temporary)
     sync(final.parent)
 
 

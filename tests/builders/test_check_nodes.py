@@ -12,8 +12,8 @@ def test_nodes_of_one_size(ranks):
 @pytest.mark.parametrize(
     ("ranks", "message"),
     [
-        ([(0, 2), (1, 2), (0, 1)], "rank 2 is on a node of 1 ranks, rank 0 on one of 2, 3 in all: start the same"),
-        ([(0, 2), (1, 2), (0, 2)], "rank 0 is on a node of 2 ranks, rank 0 on one of 2, 3 in all"),
+        ([(0, 2), (1, 2), (0, 1)], "3 ranks on nodes of 1, 2 ranks: start the same number on every node"),
+        ([(0, 2), (1, 2), (0, 2)], "3 ranks on nodes of 2 ranks: start"),
         ([(0, 2), (0, 2), (1, 2), (1, 2)], "rank 1 is number 0 on its node; with 2 ranks a node it must be 1"),
     ],
 )
