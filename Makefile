@@ -15,7 +15,7 @@ BENCHMARKS := $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[a-z]*.py))
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install mergekit demo test check bench clean
+.PHONY: help install mergekit demo test check soak bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ check: $(STAMP)  ## what CI runs: lint, format, spelling, types, tests
 	$(BIN)/codespell
 	$(BIN)/pyright
 	$(MAKE) test
+
+soak: $(STAMP)  ## kill a small run two dozen times, at every kind of place; it must come to the same end (20 minutes)
+	$(BIN)/python -m tests.soak $(ARGS)
 
 bench: $(STAMP)  ## the benchmarks at tiny sizes; for numbers: make bench FULL=1 BENCHMARKS=train_step
 	@set -e; for name in $(BENCHMARKS); do echo "== $$name"; \

@@ -1,4 +1,4 @@
-"""The YAMLs and train.py that travel with the package."""
+"""The YAMLs, train.py and constraints.txt that travel with the package."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import mmbert_composer
 
 
 def recipes_folder() -> Path:
-    """The folder that holds ``yamls/`` and ``train.py``: inside the wheel, or the root of a source checkout."""
+    """The folder that holds them: inside the wheel, or the root of a source checkout."""
     package = Path(mmbert_composer.__file__).parent
     inside = package / "recipes_data"
     return inside if inside.is_dir() else package.parent

@@ -42,6 +42,7 @@ _OURS: dict[str, list[Entry]] = {
         Entry("packing_monitor", f"{_CALLBACKS}.packing_monitor:PackingMonitor", "fill and sequence lengths"),
         Entry("speed_report", f"{_CALLBACKS}.speed_report:SpeedReport", "tokens a second, MFU, memory"),
         Entry("sample_log", f"{_CALLBACKS}.sample_log:SampleLog", "which blocks were trained on (audit)"),
+        Entry("nan_guard", f"{_CALLBACKS}.nan_guard:NanGuard", "skip or stop at a NaN or a spike, name the blocks"),
         Entry("speed_monitor", "composer.callbacks:SpeedMonitor", "Composer: throughput"),
         Entry("memory_monitor", "composer.callbacks:MemoryMonitor", "Composer: accelerator memory"),
         Entry("lr_monitor", "composer.callbacks:LRMonitor", "Composer: learning rates"),

@@ -8,6 +8,8 @@ from pathlib import Path
 from mmbert_composer.errors import UserError
 from mmbert_composer.runtime.cpu_threads import wait_without_spinning
 from mmbert_composer.runtime.huge_pages import use_huge_pages
+from mmbert_composer.runtime.launcher_watch import end_with_launcher
+from mmbert_composer.runtime.stop_signals import StoppedError, StopSignals, leave_undisturbed
 
 log = logging.getLogger("mmbert_composer")
 
@@ -15,12 +17,21 @@ USAGE = """usage: composer [-n RANKS] train.py YAML [key=value ...] [--debug]
 
 Trains the run that YAML describes. key=value sets any key, list items too:
   composer train.py yamls/demo.yaml save_folder=runs/mine curriculum.phases.0.mask_ratio=0.2
-The same command continues a run that was stopped. --debug shows tracebacks."""
+The same command continues a run that was stopped (exit code 75, or 130 after Ctrl-C). --debug shows tracebacks."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of train.py; the exit code."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    """Entry point of train.py; the exit code: 0, 1 for an error, 75 or 130 for a run that was stopped and can go on."""
+    if argv is not None:
+        return _main(list(argv))
+    end_with_launcher()
+    try:
+        return _main(sys.argv[1:])
+    finally:
+        leave_undisturbed()
+
+
+def _main(arguments: list[str]) -> int:
     debug = "--debug" in arguments
     arguments = [argument for argument in arguments if argument != "--debug"]
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -35,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except StoppedError as stopped:
+        return stopped.exit_code
     return 0
 
 
@@ -43,7 +56,13 @@ def train(yaml: str | Path, overrides: Sequence[str] = ()) -> Path:
 
     Raises:
         UserError: bad settings or data, before anything is written.
+        StoppedError: SIGTERM, SIGUSR1 or Ctrl-C; a run that trained has finished its step and saved.
     """
+    with StopSignals() as signals:
+        return _train(yaml, overrides, signals)
+
+
+def _train(yaml: str | Path, overrides: Sequence[str], signals: StopSignals) -> Path:
     wait_without_spinning()
     use_huge_pages()
     from mmbert_composer.config import load_yaml, parse_run_config
@@ -56,4 +75,5 @@ def train(yaml: str | Path, overrides: Sequence[str] = ()) -> Path:
 
     from mmbert_composer.builders.run import run
 
-    return run(config)
+    signals.install()  # Composer, imported above, has taken two of them
+    return run(config, signals)

@@ -32,6 +32,16 @@ LANGUAGES = {"eng": 60, "deu": 40, "fra": 24, "swh": 12, "isl": 6, "fao": 3}
 """Documents of each language of the tiny data: largest first, so that `languages: n` is easy to predict."""
 
 
+TINY_MODEL = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "local_attention": 16,
+}
+"""A model of some 50,000 weights, with local and global layers."""
+
+
 def tiny_documents(seed: int = 0) -> list[dict[str, str]]:
     """Documents of invented words, every language with an alphabet part and lengths of its own."""
     documents = []
@@ -59,6 +69,10 @@ def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def no_process_group() -> Iterator[None]:
     """A run in this process starts a process group of one; the next test begins without."""
     yield
+    leave_process_group()
+
+
+def leave_process_group() -> None:
     distributed = sys.modules.get("torch.distributed")
     if distributed is not None and distributed.is_initialized():
         distributed.destroy_process_group()
@@ -67,10 +81,14 @@ def no_process_group() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A prepared data folder: source `tiny`, six languages, blocks of 64 tokens. Never written to by a test."""
+    return prepare_tiny(tmp_path_factory.mktemp("tiny"))
+
+
+def prepare_tiny(folder: Path) -> Path:
+    """Prepare the tiny documents in ``folder``; the folder of the data."""
     from mmbert_composer.data.prepare import prepare
     from mmbert_composer.data.tokenizer import train_tokenizer
 
-    folder = tmp_path_factory.mktemp("tiny")
     documents = tiny_documents()
     text = folder / "tiny.jsonl"
     text.write_text("".join(json.dumps(document) + "\n" for document in documents))
@@ -82,22 +100,42 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def settings(tiny_data: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
     """A run of three phases of two segments of 16 blocks, one wave of languages each, as a YAML would hold it."""
-    yield {
-        "data": {"root": str(tiny_data), "block_size": 64, "segment_blocks": 16, "seed": 3, "held_out_blocks": 2},
-        "save_folder": str(tmp_path / "run"),
+    yield run_settings(tiny_data, tmp_path / "run")
+    gc.collect()  # Streaming frees a dataset's shared memory when it is collected; do not leave that to the end
+
+
+@pytest.fixture(scope="session")
+def finished_run(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run of two phases that is over, merged and exported: steps 3, 6, 8 (a phase's end), 9 to 20.
+
+    Never written to by a test. ``run.yaml`` beside it is its YAML.
+    """
+    from omegaconf import OmegaConf
+
+    from mmbert_composer.train import train
+
+    folder = tmp_path_factory.mktemp("finished")
+    settings = run_settings(tiny_data, folder / "run")
+    settings["curriculum"]["phases"] = settings["curriculum"]["phases"][:2]
+    settings["callbacks"] |= {"checkpoint_merging": {"last": 2}, "huggingface_export": {}}
+    (folder / "run.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(settings)))
+    train(folder / "run.yaml")
+    leave_process_group()
+    return folder / "run"
+
+
+def run_settings(data: Path, save_folder: Path) -> dict[str, Any]:
+    """The settings of the fixture ``settings``."""
+    return {
+        "data": {"root": str(data), "block_size": 64, "segment_blocks": 16, "seed": 3, "held_out_blocks": 2},
+        "save_folder": str(save_folder),
         "save_interval": "3ba",
         "seed": 5,
         "global_train_batch_size": 4,
         "batch_size_multiple": 2,
         "device_train_microbatch_size": 2,
         "progress_bar": False,
-        "model": {
-            "hidden_size": 32,
-            "intermediate_size": 48,
-            "num_hidden_layers": 3,
-            "num_attention_heads": 2,
-            "local_attention": 16,
-        },
+        "model": dict(TINY_MODEL),
         "optimizer": {"name": "stable_adamw", "lr": 0.003},
         "curriculum": {
             "max_passes": 100,
@@ -117,7 +155,6 @@ def settings(tiny_data: Path, tmp_path: Path) -> Iterator[dict[str, Any]]:
         },
         "callbacks": {"sample_log": {}},
     }
-    gc.collect()  # Streaming frees a dataset's shared memory when it is collected; do not leave that to the end
 
 
 def _phase(name: str, ratio: float, length: int, theta: int, languages: int | None, tau: float, **more: Any) -> Any:

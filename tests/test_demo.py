@@ -50,7 +50,7 @@ def test_quick(quick_demo, capsys):
 def test_half_of_the_tokens_are_in_documents_that_the_first_phase_cuts(quick_demo):
     config = parse_run_config(load_yaml(ROOT / "yamls" / "demo.yaml"))
     encoder = TextEncoder(quick_demo / "tokenizer")
-    texts = [r.text for r in parse_spec(TEXT, ReadOptions()).read(ReadOptions()) if isinstance(r, Document)]
+    texts = [r.text for r in parse_spec(TEXT, ReadOptions()).read() if isinstance(r, Document)]
     lengths = np.array([len(ids) for ids in encoder.encode(texts)])
     assert lengths[lengths > config.curriculum.phases[0].max_seq_len].sum() > 0.5 * lengths.sum()
 

@@ -17,9 +17,11 @@ LAYERS = [
     {"errors", "model_size"},
     {"curriculum"},
     {"data", "models", "optim", "checkpoints", "merging", "export", "importing", "runtime", "registry", "recipes"},
+    {"runs"},
     {"report"},
     {"callbacks"},
     {"config", "builders", "planning"},
+    {"doctor"},
     {"train", "demo", "cli"},
 ]
 """Packages and files directly in mmbert_composer, lowest first; each may import its own layer and those below."""
@@ -39,7 +41,9 @@ LIGHT = {
     f"{NAME}.cli.export": {"torch", "transformers", "huggingface_hub"},
     f"{NAME}.export.check_request": {"torch", "transformers"},
     f"{NAME}.importing.check_import": {"torch", "transformers", "tokenizers"},
+    f"{NAME}.cli.main": {"torch", "streaming", "transformers", "tokenizers", "matplotlib"},
     f"{NAME}.report": {"torch", "streaming", "transformers"},
+    f"{NAME}.runs.list_runs": {"torch", "streaming", "transformers"},
 }
 """Module to what its import may not load."""
 

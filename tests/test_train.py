@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 from streaming import LocalDataset
 
-from mmbert_composer.checkpoints.list_checkpoints import list_checkpoints
+from mmbert_composer.checkpoints.list_checkpoints import list_checkpoints, named_checkpoints, why_invalid
 from mmbert_composer.checkpoints.read_checkpoint import read_checkpoint
 from mmbert_composer.config import parse_run_config
 from mmbert_composer.curriculum import BlockSampler, make_plan
 from mmbert_composer.data.manifest import load_manifest
 from mmbert_composer.data.stream_sizes import stream_sizes
 from mmbert_composer.planning import plan_run
+from mmbert_composer.runtime.run_lock import RunLock
 from mmbert_composer.train import main
+from tests.checkpoints.test_checkpoint_record import flip_a_weight
 from tests.conftest import read_jsonl
 
 
@@ -131,6 +133,30 @@ def test_a_stopped_run_gives_the_same_result(settings, yaml_of, run, tmp_path, s
     assert rows_of(stopped, "languages")[-1]["streams"] == rows_of(whole, "languages")[-1]["streams"]
 
 
+def test_the_newest_unharmed_checkpoint_is_taken(settings, yaml_of, run, tmp_path, stop_after, caplog):
+    """One cut short and one with a flipped bit are passed over; the result is the one the run would have had."""
+    settings["model"]["attention_out_dropout"] = 0.1
+    run(settings, f"save_folder={tmp_path / 'whole'}")
+    release = stop_after(20)
+    with pytest.raises(StopError):
+        main([str(yaml_of(settings))])
+    release()
+    *_, good, flipped, short = [file.path for file in list_checkpoints(tmp_path / "run")]
+    flip_a_weight(flipped)
+    short.write_bytes(short.read_bytes()[:-1])
+    (tmp_path / "run" / "checkpoints" / "ep9-ba99-rank0.unfinished").write_bytes(b"half")
+    caplog.clear()
+    run(settings)
+    assert f"skipped checkpoint {flipped}: damaged" in caplog.text
+    assert f"skipped checkpoint {short}: incomplete" in caplog.text
+    assert f"resume from {good}" in caplog.text
+    whole, stopped = tmp_path / "whole", tmp_path / "run"
+    assert samples_of(stopped) == samples_of(whole)
+    assert [row["loss"] for row in rows_of(stopped)] == [row["loss"] for row in rows_of(whole)]
+    assert all(why_invalid(file.path, content=True) is None for file in named_checkpoints(stopped))
+    assert not list(stopped.rglob("*.unfinished"))
+
+
 def test_a_finished_run_does_what_is_missing(settings, run, folder):
     settings["callbacks"] |= {"checkpoint_merging": {"last": 2}, "huggingface_export": {}}
     settings["curriculum"]["phases"] = settings["curriculum"]["phases"][:1]
@@ -163,8 +189,20 @@ def test_another_model_is_refused_before_anything_is_written(settings, run, fold
     before = (folder / "model_config.json").read_text()
     settings["curriculum"]["phases"][1]["duration"] = "4_096tok"
     run(settings, "model.hidden_size=16", code=1)
-    assert "do not fit the keys of model: decoder.bias" not in capsys.readouterr().err
+    assert "was trained with other settings: model.hidden_size was 32, is 16 now" in capsys.readouterr().err
     assert (folder / "model_config.json").read_text() == before
+
+
+def test_a_finished_run_is_made_longer(settings, run, folder, tmp_path):
+    """By a phase, and with other ranks' worth of micro-batches and workers: as if it had been planned so."""
+    phases = settings["curriculum"]["phases"]
+    run(settings, f"save_folder={tmp_path / 'whole'}")
+    settings["curriculum"]["phases"] = phases[:2]
+    run(settings)
+    settings["curriculum"]["phases"] = phases
+    run(settings, "data.num_workers=1")
+    assert samples_of(folder) == samples_of(tmp_path / "whole")
+    assert [row["loss"] for row in rows_of(folder)] == [row["loss"] for row in rows_of(tmp_path / "whole")]
 
 
 def test_continue_has_its_own_options(settings, run, tmp_path):
@@ -246,6 +284,15 @@ def test_another_folder_is_left_alone(settings, run, folder, capsys):
     run(settings, code=1)
     assert "holds something else than a run (thesis.tex); nothing was written" in capsys.readouterr().err
     assert [path.name for path in folder.iterdir()] == ["thesis.tex"]
+
+
+def test_a_run_in_use_is_refused(settings, run, folder, capsys):
+    lock = RunLock(folder)
+    lock.acquire()
+    run(settings, code=1)
+    assert f"save_folder {folder} is in use by this process" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == [".run.lock"]
+    lock.release()
 
 
 def test_a_run_that_must_not_go_on(settings, run, folder, capsys):

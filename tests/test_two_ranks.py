@@ -21,26 +21,30 @@ def launch(ranks, yaml, *overrides):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def assert_same_run(one, other, *, ranks):
+    """The run in the folder ``other``, on so many ranks, had the samples, clock and losses of ``one``, on one rank."""
+    dealt = [samples_of(other, rank) for rank in range(ranks)]
+    assert {batch: sorted(samples) for batch, samples in samples_of(one).items()} == {
+        batch: sorted(sample for rank in dealt for sample in rank[batch]) for batch in dealt[0]
+    }
+    left, right = rows_of(one), rows_of(other)
+    for key in ("batch", "token", "tokens_real", "phase", "mask_ratio", "batch_size", "max_seq_len", "lr"):
+        assert [row[key] for row in left] == [row[key] for row in right], key
+    for key in ("loss", "masked_accuracy"):
+        assert [row[key] for row in left] == pytest.approx([row[key] for row in right], abs=1e-5), key
+    for mine, theirs in zip(rows_of(one, "eval"), rows_of(other, "eval"), strict=True):
+        assert mine["loss"] == pytest.approx(theirs["loss"], abs=1e-5)
+        assert {name: row["masked"] for name, row in mine["streams"].items()} == {
+            name: row["masked"] for name, row in theirs["streams"].items()
+        }
+
+
 def test_two_ranks_and_one_give_the_same_run(settings, yaml_of, tmp_path):
     settings["callbacks"] |= {"checkpoint_merging": {"last": 2}, "huggingface_export": {}}
     yaml = yaml_of(settings)
     assert main([str(yaml), f"save_folder={tmp_path / 'one'}"]) == 0
     launch(2, yaml, f"save_folder={tmp_path / 'two'}")
-    one, two = samples_of(tmp_path / "one"), samples_of(tmp_path / "two")
-    other = samples_of(tmp_path / "two", rank=1)
-    assert {batch: sorted(samples) for batch, samples in one.items()} == {
-        batch: sorted(two[batch] + other[batch]) for batch in two
-    }
-    left, right = rows_of(tmp_path / "one"), rows_of(tmp_path / "two")
-    for key in ("batch", "token", "tokens_real", "phase", "mask_ratio", "batch_size", "max_seq_len", "lr"):
-        assert [row[key] for row in left] == [row[key] for row in right], key
-    for key in ("loss", "masked_accuracy"):
-        assert [row[key] for row in left] == pytest.approx([row[key] for row in right], abs=2e-5), key
-    for mine, theirs in zip(rows_of(tmp_path / "one", "eval"), rows_of(tmp_path / "two", "eval"), strict=True):
-        assert mine["loss"] == pytest.approx(theirs["loss"], abs=2e-5)
-        assert {name: row["masked"] for name, row in mine["streams"].items()} == {
-            name: row["masked"] for name, row in theirs["streams"].items()
-        }
+    assert_same_run(tmp_path / "one", tmp_path / "two", ranks=2)
     assert (tmp_path / "two" / "merged" / "merge.json").exists()
     assert json.loads((tmp_path / "one" / "plan.json").read_text()) == json.loads(
         (tmp_path / "two" / "plan.json").read_text()

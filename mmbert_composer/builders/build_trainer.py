@@ -2,11 +2,12 @@
 
 import logging
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from composer import Evaluator, Trainer
+from composer import Evaluator
 from composer.core import Callback, Event, State
 from composer.utils import create_interval_scheduler, dist
 from omegaconf import OmegaConf
@@ -20,6 +21,7 @@ from mmbert_composer.builders.load_weights import (
 )
 from mmbert_composer.builders.micro_batch import micro_batch_size
 from mmbert_composer.builders.named_parts import NamedParts
+from mmbert_composer.builders.past import PastRecord
 from mmbert_composer.builders.run_folder import write_run_folder
 from mmbert_composer.builders.start_point import StartPoint
 from mmbert_composer.callbacks.checkpoint_merging import CheckpointMerging
@@ -35,14 +37,27 @@ from mmbert_composer.models.attention.packed_attention import check_backend
 from mmbert_composer.models.modernbert_config import RUN_KEYS, build_config
 from mmbert_composer.models.modernbert_mlm import ModernBertMLM
 from mmbert_composer.optim.build_optimizer import build_optimizer
+from mmbert_composer.runtime.close_segment import close_segment
+from mmbert_composer.runtime.fixed_buckets import keep_buckets
+from mmbert_composer.runtime.quiet_worker import quiet_worker
 from mmbert_composer.runtime.restore_rng import RestoreRng
+from mmbert_composer.runtime.stop_at_step import StopAtStep, StoppableTrainer
+from mmbert_composer.runtime.stop_signals import StopSignals
+from mmbert_composer.runtime.stuck_rank import StuckRank
 
 log = logging.getLogger(__name__)
 
 _DTYPES = {"fp32": torch.float32, "amp_bf16": torch.bfloat16, "amp_fp16": torch.float16}
 
 
-def build_trainer(config: RunConfig, folder: Path, start: StartPoint, named: NamedParts) -> Trainer:
+def build_trainer(
+    config: RunConfig,
+    folder: Path,
+    start: StartPoint,
+    named: NamedParts,
+    signals: StopSignals,
+    past: Mapping[str, Any],
+) -> StoppableTrainer:
     """Data, model, optimizer and Trainer of a run, around what its settings name; writes the run folder's descriptions.
 
     Raises:
@@ -65,6 +80,7 @@ def build_trainer(config: RunConfig, folder: Path, start: StartPoint, named: Nam
         mask_seed=config.seed,
         num_workers=config.data.num_workers,
     )
+    loader.worker_init_fn = quiet_worker
     held_out = HeldOutLoader(
         source,
         _held_out_streams(config, dataset),
@@ -79,7 +95,8 @@ def build_trainer(config: RunConfig, folder: Path, start: StartPoint, named: Nam
     if start.kind == "weights":
         assert start.path is not None
         load_weights(model, start.path)
-    theta = config.curriculum.at(0 if start.kind != "resume" else start.token).rope_theta
+    # On a resume that of the last step: an evaluation that a stopped run owes was due after it.
+    theta = config.curriculum.at(0 if start.kind != "resume" else max(0, start.token - 1)).rope_theta
     model.set_rope_theta(theta.global_theta, theta.local_theta)
     options = group_options(optimizer)
     dist.barrier()  # every rank has passed its checks before the first file is written
@@ -87,7 +104,10 @@ def build_trainer(config: RunConfig, folder: Path, start: StartPoint, named: Nam
         tokenizer = dataset.manifest.root / "tokenizer"
         write_run_folder(folder, _resolved(config, folder, start), dataset.plan, model.config.to_dict(), tokenizer)
     bar = config.progress_bar and sys.stderr.isatty()  # in a file it would be a megabyte of itself
-    trainer = Trainer(
+    saver = _saver(config, folder, named.callbacks)
+    stop = StopAtStep(signals, saver)
+    saver.asked_to_stop = lambda: stop.agreed != 0
+    trainer = StoppableTrainer(
         model=model,
         train_dataloader=loader.data_spec(),
         eval_dataloader=Evaluator(
@@ -99,7 +119,7 @@ def build_trainer(config: RunConfig, folder: Path, start: StartPoint, named: Nam
         optimizers=optimizer,
         schedulers=named.scheduler,
         max_duration=f"{config.curriculum.total_tok}tok",
-        callbacks=[*named.callbacks.values(), _saver(config, folder, named.callbacks)],
+        callbacks=[*named.callbacks.values(), PastRecord(past), saver, stop, StuckRank(config.dist_timeout)],
         loggers=[
             MetricsLog(folder, config.curriculum, line_every=None if bar else config.console_log_interval),
             *named.loggers,
@@ -119,9 +139,12 @@ def build_trainer(config: RunConfig, folder: Path, start: StartPoint, named: Nam
         load_ignore_keys=keep_weights_and_optimizer if start.kind == "continue" else None,
         load_progress_bar=False,
     )
+    trainer.stop_at_step = stop
+    keep_buckets(trainer.state.model)
     if start.kind == "continue":
         restore_options(optimizer, options, config.optimizer["lr"], trainer.state.schedulers)
     if start.kind == "resume":
+        close_segment(trainer, dataset)
         trainer.state.callbacks.append(RestoreRng(trainer))
     return trainer
 

@@ -13,6 +13,7 @@ from mmbert_composer.curriculum import SegmentPlan
 from mmbert_composer.curriculum.segment_plan import read_plan_json
 from mmbert_composer.data.atomic_write import write_json, write_text
 from mmbert_composer.errors import UserError
+from mmbert_composer.runtime.run_lock import NAME as LOCK
 
 
 def check_run_folder(folder: Path, *, autoresume: bool) -> None:
@@ -21,7 +22,7 @@ def check_run_folder(folder: Path, *, autoresume: bool) -> None:
         return
     if not folder.is_dir():
         raise UserError(f"save_folder {folder} is a file; name a folder")
-    inside = sorted(path.name for path in folder.iterdir())
+    inside = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
     if inside and "plan.json" not in inside:
         raise UserError(
             f"save_folder {folder} holds something else than a run ({', '.join(inside[:3])}); nothing was written. "
@@ -62,28 +63,6 @@ def check_plan(folder: Path, plan: SegmentPlan, newest: CheckpointFile | None) -
                 f"save_folder {folder} holds a run with another plan: they differ in {what}, and that run has begun "
                 f"{touched} segments. Set the curriculum and data back, or name another save_folder"
             )
-
-
-def ignored_changes(folder: Path, config: Mapping[str, Any]) -> list[str]:
-    """Settings of the optimizer, model, seed and precision that differ from those the run in the folder began with.
-
-    A resume restores the optimizer as it was and a finished run trains no more, so they change nothing.
-    """
-    path = folder / "config.yaml"
-    before: Any = OmegaConf.to_container(OmegaConf.load(path)) if path.exists() else {}
-    lines: list[str] = []
-    for section in ("optimizer", "model", "seed", "precision"):
-        old, new = before.get(section), config.get(section)
-        pairs = {section: (old, new)}
-        if isinstance(old, dict) and isinstance(new, Mapping):
-            pairs = {f"{section}.{key}": (old.get(key), new.get(key)) for key in sorted({*old, *new})}
-        lines += [
-            f"{key} was {was!r} when this run began and is {now!r} now, which changes nothing in a run that goes on; "
-            f"use another save_folder for another run"
-            for key, (was, now) in pairs.items()
-            if was != now
-        ]
-    return lines
 
 
 def trained_segments(checkpoint: CheckpointFile) -> int:

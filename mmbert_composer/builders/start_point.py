@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from mmbert_composer.builders.run_folder import earlier_cursors
-from mmbert_composer.checkpoints.list_checkpoints import CheckpointFile, newest_checkpoint
+from mmbert_composer.checkpoints.checkpoint_form import SHARDED, check_form
+from mmbert_composer.checkpoints.list_checkpoints import (
+    CheckpointFile,
+    named_checkpoints,
+    newest_checkpoint,
+    why_invalid,
+)
 from mmbert_composer.checkpoints.read_checkpoint import clock_of, read_checkpoint
 from mmbert_composer.config import RunConfig
 from mmbert_composer.errors import UserError
@@ -52,6 +58,8 @@ def find_start(config: RunConfig, folder: Path) -> StartPoint:
     """
     seed = config.data.seed
     own = newest_checkpoint(folder) if config.autoresume and folder.exists() else None
+    if own is None and config.autoresume:
+        _refuse_to_start_over(folder)
     if own is not None:
         content = read_checkpoint(own.path)
         cursors = earlier_cursors(folder)
@@ -68,7 +76,7 @@ def find_start(config: RunConfig, folder: Path) -> StartPoint:
     if path.is_dir():
         found = newest_checkpoint(path)
         if found is None:
-            raise UserError(f"load_path {path} holds no complete checkpoint (ep*-ba*-rank0.pt, or in checkpoints/)")
+            raise _nothing_to_load(path, f"load_path {path}")
         path = found.path
     content = read_checkpoint(path)
     if config.load_as == "weights":
@@ -92,10 +100,35 @@ def checkpoint_cursors(path: Path) -> dict[str, int]:
     if path.is_dir():
         found = newest_checkpoint(path)
         if found is None:
-            raise UserError(f"{path} holds no complete checkpoint (ep*-ba*-rank0.pt, or in checkpoints/)")
+            raise _nothing_to_load(path, str(path))
         path = found.path
     cursors = _annealing_state(read_checkpoint(path), path)["cursors"]
     return {name: drawn for name, drawn in cursors.items() if drawn}
+
+
+def _refuse_to_start_over(folder: Path) -> None:
+    """A run whose checkpoints are all harmed would begin again and write over them: somebody must decide that."""
+    files = named_checkpoints(folder) if folder.exists() else []
+    if files:
+        raise UserError(
+            f"save_folder {folder} holds {len(files)} checkpoints and none can be used (the newest, "
+            f"{files[-1].path.name}: {why_invalid(files[-1].path, content=True)}). Restore one from a copy, name "
+            f"another save_folder, or remove {files[-1].path.parent} to begin again"
+        )
+
+
+def _nothing_to_load(folder: Path, what: str) -> UserError:
+    files = named_checkpoints(folder)
+    if files:
+        why = why_invalid(files[-1].path, content=True)
+        return UserError(
+            f"{what}: none of its {len(files)} checkpoints can be used (the newest, {files[-1].path.name}: {why})"
+        )
+    if (folder / SHARDED).is_file():
+        check_form(folder)
+    if (folder / "config.json").is_file():
+        return UserError(f"{what} is a model in Hugging Face's form, which holds weights alone: use load_as: weights")
+    return UserError(f"{what} holds no complete checkpoint (ep*-ba*-rank0.pt, or in checkpoints/)")
 
 
 def _theta_note(config: RunConfig, path: Path) -> str:

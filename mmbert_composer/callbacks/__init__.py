@@ -9,6 +9,7 @@ from mmbert_composer.callbacks.language_monitor import LanguageMonitor
 from mmbert_composer.callbacks.learning_rate import LearningRate
 from mmbert_composer.callbacks.mask_ratio import MaskRatio
 from mmbert_composer.callbacks.metrics_log import MetricsLog
+from mmbert_composer.callbacks.nan_guard import NanGuard
 from mmbert_composer.callbacks.packing_monitor import PackingMonitor
 from mmbert_composer.callbacks.sample_log import SampleLog
 from mmbert_composer.callbacks.speed_report import SpeedReport
@@ -23,6 +24,7 @@ __all__ = [
     "LearningRate",
     "MaskRatio",
     "MetricsLog",
+    "NanGuard",
     "PackingMonitor",
     "SampleLog",
     "SpeedReport",

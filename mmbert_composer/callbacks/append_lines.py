@@ -1,18 +1,53 @@
 """Files of JSON lines that outlive a process."""
 
+import json
+import logging
+import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
+from typing import Any
+
+log = logging.getLogger(__name__)
 
 
-def append_lines(path: Path) -> IO[str]:
-    """Open a file of lines to add to it; a line that a killed process left half written is closed first."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torn = False
-    if path.exists() and path.stat().st_size:
-        with path.open("rb") as file:
-            file.seek(-1, 2)
-            torn = file.read(1) != b"\n"
-    lines = path.open("a", encoding="utf-8")
-    if torn:
-        lines.write("\n")
-    return lines
+class AppendedLines:
+    """A file that lines are added to; a line that a killed process left half written is closed first.
+
+    A disk that takes no more stops nobody: the lines wait in memory and are written with the first that gets through.
+    ``continues``: whether there were lines in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+        size = os.fstat(self._file).st_size
+        self.continues = size > 0
+        torn = size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
+        self._waiting = b"\n" if torn else b""
+        self._told = False
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Add ``row`` as one line."""
+        self._waiting += json.dumps(row).encode() + b"\n"
+        self._flush()
+
+    def close(self) -> None:
+        """Close the file; what the disk did not take is lost, and said."""
+        if self._file < 0:
+            return
+        self._flush()
+        if self._waiting:
+            log.error("%s: its last %d lines are lost", self.path, self._waiting.count(b"\n"))
+        os.close(self._file)
+        self._file = -1
+
+    def _flush(self) -> None:
+        try:
+            while self._waiting:
+                self._waiting = self._waiting[os.write(self._file, self._waiting) :]
+            self._told = False
+        except OSError as error:
+            if not self._told:
+                log.error("%s: %s; its lines wait in memory", self.path, error.strerror)
+            self._told = True

@@ -18,7 +18,7 @@ from mmbert_composer.checkpoints.run_folder import RunFolder
 from mmbert_composer.errors import UserError
 from mmbert_composer.merging.finish_run import merge_run
 from mmbert_composer.merging.merge_method import MergeMethod
-from mmbert_composer.merging.run_merge import RunMerge, check_base, pinned_checkpoints
+from mmbert_composer.merging.run_merge import RunMerge, check_base, check_base_exists, pinned_checkpoints
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +85,8 @@ class CheckpointMerging(Callback):
         self.run_folder = run_folder
         self.tokenizer = tokenizer
         self._run: RunFolder | None = None
+        if run_folder is not None:
+            check_base_exists(RunFolder(Path(run_folder)), self.settings)
 
     def before_merge(self) -> None:
         """Called on rank 0 before the merge starts; does nothing here. A place for subclasses and for tests."""

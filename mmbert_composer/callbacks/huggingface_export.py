@@ -12,6 +12,7 @@ from mmbert_composer.callbacks.run_on_rank_zero import run_on_rank_zero
 from mmbert_composer.checkpoints.model_weights import hf_names
 from mmbert_composer.checkpoints.read_checkpoint import Clock
 from mmbert_composer.checkpoints.run_folder import RunFolder
+from mmbert_composer.errors import UserError
 from mmbert_composer.export.export_model import ModelFiles, export_model
 from mmbert_composer.export.export_run import export_record
 from mmbert_composer.export.run_facts import run_facts
@@ -44,6 +45,8 @@ class HuggingFaceExport(Callback):
         run_folder: str | Path | None = None,
         tokenizer: str | Path | None = None,
     ) -> None:
+        if out is not None and not isinstance(out, str | Path):
+            raise UserError(f"huggingface_export: out={out!r} must be a folder")
         self.out = out
         self.run_folder = run_folder
         self.tokenizer = tokenizer

@@ -1,17 +1,16 @@
 """``metrics.jsonl``: one line a step, one an evaluation; what the report is made from."""
 
-import json
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any, cast
 
 import torch
 from composer.core import Event, State
 from composer.loggers import Logger, LoggerDestination
 from composer.utils import create_interval_scheduler, dist
 
-from mmbert_composer.callbacks.append_lines import append_lines
+from mmbert_composer.callbacks.append_lines import AppendedLines
 from mmbert_composer.callbacks.held_out_per_stream import held_out_per_stream
 from mmbert_composer.curriculum import Curriculum
 from mmbert_composer.curriculum.tokens import format_tokens
@@ -33,7 +32,8 @@ class MetricsLog(LoggerDestination):
     An evaluation's line: ``{"event": "eval", "batch", "token", "phase", "loss", "accuracy", "streams":
     {name: {"loss", "masked"}}, "sources": {...}}``. At language_monitor's intervals: ``{"event":
     "languages", "batch", "token", "streams": {name: {"blocks", "tokens_real"}}}``. A resumed process first
-    writes ``{"event": "resume", "batch": n}``; of a step seen twice the last line counts.
+    writes ``{"event": "resume", "batch": n}``; of a step seen twice the last line counts. What else happens
+    (``stop``, ...) is ``{"event", "batch", "token", ...}`` as well, see ``log_event``.
     """
 
     def __init__(self, run_folder: str | Path, curriculum: Curriculum, *, line_every: str | None = None) -> None:
@@ -41,19 +41,32 @@ class MetricsLog(LoggerDestination):
         self.curriculum = curriculum
         self.tokens_real = 0
         self._line_due = create_interval_scheduler(line_every, checkpoint_events=False) if line_every else None
-        self._file: IO[str] | None = None
+        self._file: AppendedLines | None = None
         self._pending: dict[str, Any] = {}
         self._tau: dict[str, float] = {}
         self._step: dict[str, Any] = {}
         self._correct = 0.0
         self._masked = 0
+        self._began_at = 0
 
     def log_metrics(self, metrics: dict[str, Any], step: int | None = None) -> None:
         self._pending.update(metrics)
 
     def fit_start(self, state: State, logger: Logger) -> None:
-        if int(state.timestamp.batch):
-            self._write({"event": "resume", "batch": int(state.timestamp.batch)})
+        self._note_start(state)
+        if self._began_at and dist.get_global_rank() == 0:
+            self._open()
+
+    def eval_start(self, state: State, logger: Logger) -> None:
+        self._note_start(state)  # a run may begin, or go on, with an evaluation
+
+    def _note_start(self, state: State) -> None:
+        if self._file is None:
+            self._began_at = int(state.timestamp.batch)
+
+    def log_event(self, row: Mapping[str, Any]) -> None:
+        """Write a line of ``run_events.log_event``."""
+        self._write(dict(row))
 
     def before_dataloader(self, state: State, logger: Logger) -> None:
         self._correct, self._masked = 0.0, 0
@@ -154,12 +167,15 @@ class MetricsLog(LoggerDestination):
     def _write(self, row: dict[str, Any]) -> None:
         if dist.get_global_rank() != 0:
             return
+        self._open().write(row)
+
+    def _open(self) -> AppendedLines:
+        """The file; a process that finds lines in it first says at which step it goes on (0: from the start)."""
         if self._file is None:
-            self._file = append_lines(self.path)
-            if self._file.tell() and row.get("event") != "resume":  # an attempt that ended before its first checkpoint
-                self._file.write(json.dumps({"event": "resume", "batch": 0}) + "\n")
-        self._file.write(json.dumps(row) + "\n")
-        self._file.flush()
+            self._file = AppendedLines(self.path)
+            if self._file.continues or self._began_at:
+                self._file.write({"event": "resume", "batch": self._began_at})
+        return self._file
 
     def state_dict(self) -> dict[str, Any]:
         return {"tokens_real": self.tokens_real}

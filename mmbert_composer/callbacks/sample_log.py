@@ -1,14 +1,13 @@
 """Which blocks were trained on: the audit that proves a resume."""
 
-import json
+from contextlib import closing
 from pathlib import Path
-from typing import IO
 
 from composer.core import Callback, State
 from composer.loggers import Logger
 from composer.utils import dist
 
-from mmbert_composer.callbacks.append_lines import append_lines
+from mmbert_composer.callbacks.append_lines import AppendedLines
 from mmbert_composer.callbacks.train_loader import train_loader
 
 
@@ -25,19 +24,19 @@ class SampleLog(Callback):
 
     def __init__(self, run_folder: str | Path) -> None:
         self.run_folder = Path(run_folder)
-        self._file: IO[str] | None = None
+        self._file: AppendedLines | None = None
 
     def fit_start(self, state: State, logger: Logger) -> None:
         resume = {"event": "resume", "batch": int(state.timestamp.batch)}
         own = self.run_folder / f"samples-rank{dist.get_global_rank()}.jsonl"
-        self._file = append_lines(own)
-        if resume["batch"] or self._file.tell():
-            self._write(resume)
+        self._file = AppendedLines(own)
+        if resume["batch"] or self._file.continues:
+            self._file.write(resume)
         if dist.get_global_rank() == 0:  # ranks of an earlier process that this one does not have
             for path in self.run_folder.glob("samples-rank*.jsonl"):
                 if int(path.stem.removeprefix("samples-rank")) >= dist.get_world_size():
-                    with append_lines(path) as file:
-                        file.write(json.dumps(resume) + "\n")
+                    with closing(AppendedLines(path)) as file:
+                        file.write(resume)
 
     def batch_end(self, state: State, logger: Logger) -> None:
         loader = train_loader(state, "sample_log")
@@ -49,12 +48,8 @@ class SampleLog(Callback):
                 blocks.stream.tolist(), blocks.index.tolist(), blocks.visit.tolist(), strict=True
             )
         ]
-        self._write({"batch": int(state.timestamp.batch), "samples": samples})
-
-    def _write(self, row: dict[str, object]) -> None:
         assert self._file is not None
-        self._file.write(json.dumps(row) + "\n")
-        self._file.flush()
+        self._file.write({"batch": int(state.timestamp.batch), "samples": samples})
 
     def close(self, state: State, logger: Logger) -> None:
         if self._file is not None:

@@ -6,7 +6,20 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from mmbert_composer.cli import demo, export, import_model, init, merge, plan, prepare, registry, report, tokenizer
+from mmbert_composer.cli import (
+    demo,
+    doctor,
+    export,
+    import_model,
+    init,
+    merge,
+    plan,
+    prepare,
+    registry,
+    report,
+    runs,
+    tokenizer,
+)
 from mmbert_composer.errors import UserError
 from mmbert_composer.runtime.cpu_threads import wait_without_spinning
 from mmbert_composer.runtime.huge_pages import use_huge_pages
@@ -28,6 +41,8 @@ app.command("merge")(merge.merge)
 app.command("export")(export.export)
 app.command("import")(import_model.import_model)
 app.command("report")(report.report)
+app.add_typer(runs.app, name="runs", help="Runs and their checkpoints.")
+app.command("doctor")(doctor.doctor)
 app.command("registry")(registry.registry)
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from mmbert_composer.config import RunConfig, load_yaml, parse_run_config
 from mmbert_composer.curriculum.tokens import format_tokens
+from mmbert_composer.errors import UserError
 from mmbert_composer.planning import RunPlan, plan_run
 
 
@@ -45,8 +46,11 @@ def plan(
         if str(json_file) == "-":
             print(text)
             return
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(text + "\n", encoding="utf-8")
+        try:
+            json_file.parent.mkdir(parents=True, exist_ok=True)
+            json_file.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"--json {json_file} cannot be written: {error.strerror}; name a file") from error
     show_plan(config, result, languages, rate, Console())
 
 

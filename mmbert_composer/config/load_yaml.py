@@ -32,7 +32,11 @@ def load_yaml(path: str | Path, overrides: Sequence[str] = ()) -> dict[str, Any]
     try:
         plain = OmegaConf.to_container(config, resolve=True)
     except OmegaConfBaseException as error:
-        raise UserError(f"{path}: {str(error).splitlines()[0]}") from error
+        key = f"{error.full_key}: " if getattr(error, "full_key", None) else ""
+        raise UserError(
+            f"{path}: {key}{str(error).splitlines()[0]}; ${{...}} is another key, as ${{model.hidden_size}}, "
+            f"or an environment variable, as ${{oc.env:NAME}}"
+        ) from error
     assert isinstance(plain, dict)
     return _without_removed({str(key): value for key, value in plain.items()})
 
@@ -47,13 +51,20 @@ def _load(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     except OSError as error:
         by = f" (extended by {above[-1]})" if above else ""
         raise UserError(f"{path}: cannot be read{by}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not a YAML file: it is no text in UTF-8 ({error.reason})") from error
     try:
         own = OmegaConf.to_container(OmegaConf.create(text)) if text.strip() else {}
+    except AssertionError:
+        own = text.split()[0]  # OmegaConf's way of saying that the file is one number
     except (yaml.YAMLError, OmegaConfBaseException) as error:
-        raise UserError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from error
+        tabs = " (YAML is indented by spaces, not by tabs)" if "\n\t" in text else ""
+        raise UserError(f"{path}: not a YAML file: {' '.join(str(error).split())}{tabs}") from error
     if not isinstance(own, dict):
-        raise UserError(f"{path}: holds a {type(own).__name__}, expected keys such as data: and curriculum:")
+        raise UserError(f"{path}: holds {own!r}, expected keys such as data: and curriculum:")
     extends = own.pop("extends", None) or []
+    if not isinstance(extends, str | list) or not all(isinstance(base, str) for base in extends):
+        raise UserError(f"{path}: extends: {extends!r} must be a file, or a list of files")
     own = _absolute_paths({str(key): value for key, value in own.items()}, path.parent)
     merged: dict[str, Any] = {}
     for base in [extends] if isinstance(extends, str) else extends:

@@ -17,6 +17,9 @@ from mmbert_composer.errors import UserError, did_you_mean
 LOAD_AS = ("resume", "continue", "weights")
 PRECISIONS = ("fp32", "amp_bf16", "amp_fp16")
 
+LARGEST_SEED = 2**32 - 1
+"""Of numpy's generators, which a run seeds beside torch's."""
+
 AT_LEAST = {"num_workers": 0, "download_retries": 0, "seed": 0, "save_num_checkpoints_to_keep": -1}
 """Lowest value of whole numbers that may be below 1."""
 
@@ -48,7 +51,7 @@ class DataConfig:
     seed: int = 17
     """Of the order of blocks; apart from the seed of the run."""
     num_canonical_nodes: int = 8
-    """Into how many parts a segment is dealt; the number of nodes must divide it or be divided by it."""
+    """A segment is a multiple of it, as Streaming asks. The order of blocks does not depend on it, nor on the nodes."""
     num_workers: int = 0
     """Processes a rank that read ahead; 0 reads in the training process."""
     held_out_blocks: int = 8
@@ -108,7 +111,7 @@ class RunConfig:
     console_log_interval: str = "50ba"
     """How often a line is logged where there is no terminal for a progress bar; and of log_to_console."""
     dist_timeout: float = 600.0
-    """Seconds that a rank waits for the others."""
+    """Seconds that a rank waits for the others; after eight tenths without progress the stuck one is named."""
 
 
 def parse_run_config(config: Mapping[str, Any]) -> RunConfig:
@@ -168,6 +171,12 @@ def parse_run_config(config: Mapping[str, Any]) -> RunConfig:
             f"scheduler: phase {scheduled[0]!r} sets its own lr or batch_size; remove the top-level scheduler, "
             f"or the lr and batch_size of the phases"
         )
+    for key in ("save_folder", "load_path"):
+        if "://" in str(values.get(key)):
+            raise UserError(
+                f"{key}={values[key]}: runs and checkpoints lie on a disk that all nodes share; name a folder there"
+                + (" and copy the checkpoint into it" if key == "load_path" else "")
+            )
     load_as = values.get("load_as")
     if values.get("load_path") and load_as not in LOAD_AS:
         raise UserError(
@@ -192,22 +201,33 @@ def _phase_row(row: dict[str, Any], number: int) -> dict[str, Any]:
     """A phase's keys checked, ``normalize`` applied, files of languages read."""
     where = f"phase {row['name']!r}" if row.get("name") else f"curriculum.phases.{number}"
     normalize = row.pop("normalize", False)
+    if not isinstance(normalize, bool):
+        raise UserError(f"{where}: normalize={normalize!r} must be true or false")
     _check_keys(row, [f.name for f in fields(Phase)], f"{where}: ")
     for f in fields(Phase):
         if f.default is MISSING and row.get(f.name) is None:
             raise UserError(f"{where}: {f.name} is missing")
-    mixture = {
-        name: dict(_mapping(source or {}, f"{where}: mixture.{name}")) for name, source in row["mixture"].items()
-    }
-    shares = [source.get("share", 1.0) for source in mixture.values()]
-    for source, share in zip(mixture.values(), shares, strict=True):
+    if not isinstance(row["name"], str):
+        raise UserError(f"curriculum.phases.{number}: name={row['name']!r} must be a text; quote it")
+    sources = _mapping(row["mixture"], f"{where}: mixture")
+    mixture = {name: dict(_mapping(source or {}, f"{where}: mixture.{name}")) for name, source in sources.items()}
+    total = _sum_of_shares(mixture, where) if normalize else 1.0
+    for source in mixture.values():
         if normalize and "share" in source:
-            source["share"] = share / sum(shares)
+            source["share"] /= total
         if isinstance(source.get("languages"), str):
             source["languages"] = read_languages(Path(source["languages"]), where)
         if isinstance(source.get("languages"), list):
-            source["languages"] = [_three_letters(code) for code in source["languages"]]
+            source["languages"] = [_code(code, where) for code in source["languages"]]
     return {**row, "mixture": mixture}
+
+
+def _sum_of_shares(mixture: Mapping[str, Mapping[str, Any]], where: str) -> float:
+    shares = {name: source.get("share", 1.0) for name, source in mixture.items()}
+    for name, share in shares.items():
+        if isinstance(share, bool) or not isinstance(share, int | float) or not share > 0:
+            raise UserError(f"{where}: mixture.{name}: share={share!r} must be a number above 0")
+    return sum(shares.values())
 
 
 def read_languages(path: Path, where: str) -> list[str]:
@@ -216,16 +236,23 @@ def read_languages(path: Path, where: str) -> list[str]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise UserError(f"{where}: languages: {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{where}: languages: {path} is no text in UTF-8; write one code a line") from error
     codes = [code for line in lines if (code := line.split("#", 1)[0].strip())]
     if not codes:
         raise UserError(f"{where}: languages: {path} names no language")
     return codes
 
 
-def _three_letters(code: Any) -> Any:
-    """A two-letter code as the streams are named: de is deu."""
-    two = isinstance(code, str) and len(code.split("_", 1)[0]) == 2
-    return normalise_language(code) if two else code
+def _code(code: Any, where: str) -> str:
+    """A code as the streams are named: de is deu."""
+    if isinstance(code, bool):
+        raise UserError(
+            f'{where}: languages: YAML reads the code {"no" if not code else "on"} as {code}; quote it: "no"'
+        )
+    if not isinstance(code, str):
+        raise UserError(f"{where}: languages: {code!r} is no code of a language, as eng or uzb_Cyrl")
+    return normalise_language(code) if len(code.split("_", 1)[0]) == 2 else code
 
 
 def _blocks(value: Any, block_size: int, key: str) -> int:
@@ -272,6 +299,8 @@ def _check_types(kind: type, section: Mapping[str, Any], where: str) -> None:
             lowest = AT_LEAST.get(key, 1)
             if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
                 raise UserError(f"{where}{key}={value!r} must be a whole number, at least {lowest}")
+            if key == "seed" and value > LARGEST_SEED:
+                raise UserError(f"{where}seed={value} must be at most {LARGEST_SEED}")
         elif float in allowed:
             if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
                 raise UserError(f"{where}{key}={value!r} must be a number above 0")

@@ -11,6 +11,9 @@ from mmbert_composer.curriculum.phase import Phase, RopeTheta, SourceMixture, pa
 from mmbert_composer.curriculum.tokens import format_tokens, parse_tokens
 from mmbert_composer.errors import UserError
 
+MOST_SEGMENTS = 100_000
+"""A plan has a row for each segment and a column for each stream: 1.5 GB at 1,834 streams. mmBERT has 1,770."""
+
 
 @dataclass(frozen=True)
 class ScheduledPhase:
@@ -57,7 +60,7 @@ class Curriculum:
             ``num_canonical_nodes`` and of every phase's final batch size.
         global_train_batch_size: blocks a step over all ranks, where a phase does not set ``batch_size``.
         batch_size_multiple: every batch size is a multiple of it; None is the global batch size.
-        num_canonical_nodes: into how many parts the order of a segment is dealt (Streaming).
+        num_canonical_nodes: a segment is a multiple of it (Streaming); the order of blocks does not depend on it.
         max_passes: how often a stream's blocks may be drawn over the whole run; None is no limit.
 
     Raises:
@@ -86,7 +89,7 @@ class Curriculum:
         if segment_blocks < 1 or segment_blocks % num_canonical_nodes:
             raise UserError(
                 f"data.segment_blocks={segment_blocks} must be a multiple of data.num_canonical_nodes="
-                f"{num_canonical_nodes}, or blocks would be repeated in silence"
+                f"{num_canonical_nodes}; change either"
             )
         self.block_size = block_size
         self.segment_blocks = segment_blocks
@@ -96,6 +99,12 @@ class Curriculum:
         self.phases: list[ScheduledPhase] = []
         for phase in phases:
             self.phases.append(self._place(phase, global_train_batch_size))
+        if self.num_segments > MOST_SEGMENTS:
+            raise UserError(
+                f"curriculum: the phases last {self.num_segments:,} segments of data.segment_blocks={segment_blocks}; "
+                f"a plan of more than {MOST_SEGMENTS:,} does not fit into memory: raise data.segment_blocks, or "
+                f"shorten a duration that is meant otherwise"
+            )
         self._starts = [phase.start_tok for phase in self.phases]
 
     def _place(self, phase: Phase, global_batch: int) -> ScheduledPhase:

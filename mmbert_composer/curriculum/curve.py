@@ -59,7 +59,7 @@ def parse_curve(value: object, where: str, *, shapes: tuple[str, ...] = tuple(SH
     """A :class:`Curve` from a number or ``{from, to, curve, over}``; ``where`` names the key in errors."""
     if isinstance(value, Curve):
         return value
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return Curve(float(value), float(value))
     if not isinstance(value, Mapping):
         raise UserError(f"{where}: {value!r} must be a number or {{from: , to: , curve: , over: }}")
@@ -73,7 +73,7 @@ def parse_curve(value: object, where: str, *, shapes: tuple[str, ...] = tuple(SH
     ends: list[float] = []
     for key in ("from", "to"):
         number = row.get(key)
-        if isinstance(number, bool) or not isinstance(number, int | float):
+        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
             raise UserError(f"{where}: {key}={number!r} must be a number")
         ends.append(float(number))
     start, end = ends

@@ -119,8 +119,10 @@ def parse_mixture(phase: Phase) -> dict[str, SourceMixture]:
         share = cast("object", parsed.share)
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0.0 < share <= 1.0:
             raise UserError(f"{at}: share={share!r} must be in (0, 1]")
-        if isinstance(parsed.languages, bool | float):
+        if isinstance(parsed.languages, bool | float | Mapping):
             raise UserError(f"{at}: languages={parsed.languages} must be codes, a file of codes or a whole number")
+        if isinstance(parsed.languages, list | tuple) and not parsed.languages:
+            raise UserError(f"{at}: languages is empty; leave it out for every stream of the source")
         tau = parse_curve(parsed.tau, f"{at}.tau")
         if tau.low < 0.0 or tau.high > 1.0:
             bad = tau.low if tau.low < 0.0 else tau.high

@@ -159,7 +159,9 @@ def read_plan_json(path: Path) -> dict[str, Any]:
     try:
         plan: object = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable plan ({error})") from error
+        raise UserError(
+            f"{path}: not a readable plan ({error}); restore it from a copy, or use another folder"
+        ) from error
     if not isinstance(plan, dict) or cast("dict[str, Any]", plan).get("format") != FORMAT:
         raise UserError(f"{path}: this plan has another format; this version reads format {FORMAT}")
     return cast("dict[str, Any]", plan)

@@ -24,6 +24,9 @@ class AnnealedDataset(CheckedDataset):
     of its stream in ``plan.streams``, its index in that stream and how often it was drawn before. The
     visit travels through Streaming as a virtual id, ``visit * num_samples + sample``.
 
+    With one canonical node Streaming deals the segment block by block, to the nodes and in each node to its ranks,
+    so that a step holds the same blocks on any number of nodes, ranks and workers that can share its batch.
+
     Args:
         root: folder written by ``mmbert prepare``, or a source that says how it gets here.
         curriculum: phases; its block size must be that of the data.
@@ -68,7 +71,7 @@ class AnnealedDataset(CheckedDataset):
             cache_limit=source.cache_limit,
             epoch_size=curriculum.segment_blocks,
             batch_size=batch_size,
-            num_canonical_nodes=curriculum.num_canonical_nodes,
+            num_canonical_nodes=1,  # the segment is dealt block by block, so any number of nodes can share it
             shuffle=False,  # the plan's own order is already a keyed permutation of the segment
             shuffle_seed=seed % (1 << 32),
             batching_method="random",
@@ -90,10 +93,6 @@ class AnnealedDataset(CheckedDataset):
             )
         draws = self._sampler.segment(epoch)
         samples = self.sample_offset_per_stream[draws.stream] + draws.index + draws.visit * self.num_samples
-        assert self.num_canonical_nodes is not None  # ours, or that of the state resumed from
-        # Streaming deals consecutive parts of the ids to the canonical nodes and serves one of each in turn:
-        # laid out by column, they come in the order of the draws.
-        samples = samples.reshape(-1, self.num_canonical_nodes).T.reshape(-1)
         return np.array([len(samples)], np.int64), samples
 
     def sample_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -121,7 +120,7 @@ class AnnealedDataset(CheckedDataset):
             "sample_in_epoch": sample_in_epoch,
             "num_canonical_nodes": self.num_canonical_nodes,
             "shuffle_seed": self.shuffle_seed,
-            "initial_physical_nodes": self.initial_physical_nodes or self._parallel_rank_world.num_nodes,
+            "initial_physical_nodes": None,
             "chain": self.plan.chain[self._segments_touched(epoch, sample_in_epoch)],
         }
 
@@ -135,7 +134,8 @@ class AnnealedDataset(CheckedDataset):
                 f"this run's is {ours}. Phases already trained, data.seed, segment_blocks and the data itself must "
                 f"stay as they were; set them back, or start a new run with load_as: continue or weights"
             )
-        super().load_state_dict(obj)
+        # Streaming would deal the rest of a segment as the nodes that began it did, and refuse some other counts.
+        super().load_state_dict({**obj, "num_canonical_nodes": 1, "initial_physical_nodes": None})
 
     @staticmethod
     def _segments_touched(epoch: int, sample_in_epoch: int) -> int:

@@ -1,5 +1,6 @@
 """Files and folders that are there whole or not at all, also after a power cut."""
 
+import errno
 import json
 import os
 import shutil
@@ -10,11 +11,15 @@ from typing import Any
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to a temporary file beside ``path``, flush it to the disk and rename it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:  # a full disk: nothing half written stays
+        temporary.unlink(missing_ok=True)
+        raise
     sync(path.parent)
 
 
@@ -32,6 +37,24 @@ def publish_folder(temporary: Path, final: Path) -> None:
     if final.exists():
         shutil.rmtree(final)
     temporary.rename(final)
+    sync(final.parent)
+
+
+def publish_tree(temporary: Path, final: Path) -> None:
+    """Flush a finished folder, and what is in its folders, to the disk and rename it to ``final``.
+
+    Where another process has published the same first, this one's goes.
+    """
+    for path in temporary.rglob("*"):
+        sync(path)
+    sync(temporary)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        temporary.rename(final)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        shutil.rmtree(temporary)
     sync(final.parent)
 
 

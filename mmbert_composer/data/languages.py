@@ -95,6 +95,15 @@ def _alpha2_of_alpha3() -> dict[str, str]:
 
 
 def _nearest(code: str) -> str:
+    """The language whose name ``code`` is, or codes that are written like it."""
+    word = re.split(r"[-_]", code)[0].lower()
+    try:
+        named = Language.find(word) if len(word) > 3 else None
+    except LookupError:
+        named = None
+    if named is not None:
+        known_by = named.to_alpha3()
+        return f"; nearest: {known_by} ({language_name(known_by)})"
     known = [*LANGUAGE_ALPHA3, *LANGUAGE_ALPHA3.values(), *EXTRA_NAMES]
-    close = difflib.get_close_matches(code.lower(), known, n=3, cutoff=0.5)
+    close = difflib.get_close_matches(word, known, n=3, cutoff=0.5)
     return f"; nearest: {', '.join(close)}" if close else ""

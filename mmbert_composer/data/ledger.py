@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmbert_composer.data.inputs.document import Document, Record, Skipped
+from mmbert_composer.data.inputs.document import Document, Record, Skipped, TokenBatch
 from mmbert_composer.errors import UserError
 
 NAMED_LINES = 5
@@ -36,6 +36,12 @@ class Ledger:
             self.documents += 1
             self.kept[record.stream] += 1
             return
+        if isinstance(record, TokenBatch):
+            count = len(record.sequences)
+            self.lines += count
+            self.documents += count
+            self.kept[record.stream] += count
+            return
         self.lines += 1
         if record.record:
             self.documents += 1
@@ -44,6 +50,17 @@ class Ledger:
                 self.dropped_by_stream[record.stream][record.reason] += 1
         if record.bad:
             self._count_bad(record)
+
+    def add(self, other: "Ledger") -> None:
+        """Enter all of another ledger, whose input comes after this one's."""
+        self.lines += other.lines
+        self.documents += other.documents
+        self.kept += other.kept
+        self.dropped += other.dropped
+        self.bad_lines += other.bad_lines
+        for stream, drops in other.dropped_by_stream.items():
+            self.dropped_by_stream[stream] += drops
+        self.first_bad = [*self.first_bad, *other.first_bad][:NAMED_LINES]
 
     def _count_bad(self, skipped: Skipped) -> None:
         self.bad_lines[skipped.reason] += 1
@@ -65,8 +82,30 @@ class Ledger:
                 "Mend them, or raise --max-bad-fraction"
             )
 
+    def state(self) -> dict[str, Any]:
+        """Everything, as plain values for ``from_state``."""
+        return {
+            **self.to_json(),
+            "kept": dict(sorted(self.kept.items())),
+            "dropped_by_stream": {name: dict(sorted(c.items())) for name, c in sorted(self.dropped_by_stream.items())},
+        }
+
+    @staticmethod
+    def from_state(content: dict[str, Any]) -> "Ledger":
+        """The ledger whose ``state`` this is."""
+        by_stream = {name: Counter(drops) for name, drops in content["dropped_by_stream"].items()}
+        return Ledger(
+            lines=content["lines"],
+            documents=content["documents"],
+            kept=Counter(content["kept"]),
+            dropped=Counter(content["dropped"]),
+            bad_lines=Counter(content["bad_lines"]),
+            dropped_by_stream=defaultdict(Counter, by_stream),
+            first_bad=list(content["first_bad"]),
+        )
+
     def to_json(self) -> dict[str, Any]:
-        """Plain counts, for the manifest."""
+        """Plain counts over all streams, for the manifest."""
         return {
             "lines": self.lines,
             "documents": self.documents,

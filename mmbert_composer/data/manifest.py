@@ -49,6 +49,9 @@ class StreamEntry:
     shard_hashes: dict[str, str] = field(default_factory=dict)
     """xxh64 of every training shard, by file name."""
     licence: str = ""
+    """A note on the licence of its text."""
+    origin: str = ""
+    """Where its text is from: a dataset's name and revision."""
     heldout_documents: int = 0
     heldout_blocks: int = 0
     heldout_tokens: int = 0
@@ -108,10 +111,26 @@ def load_manifest(root: str | Path) -> Manifest:
     """
     root = Path(root)
     path = root / MANIFEST_NAME
+    if (root / ".prepare" / "committing").exists():
+        raise UserError(f"new text was being added to {root} when that was stopped: run the same command again")
     if not path.is_file():
         if (root / ".prepare").is_dir():
             raise UserError(f"the data in {root} is unfinished: run the same `mmbert prepare run` again to complete it")
         raise UserError(f"no data in {root}: {path} does not exist (`mmbert prepare run --out {root}` makes it)")
+    manifest = read_manifest(path, root)
+    actual = tokenizer_hash(root / TOKENIZER_FOLDER)
+    if actual != manifest.tokenizer_hash:
+        raise UserError(
+            f"the tokenizer in {root / TOKENIZER_FOLDER} (hash {actual[:12]}) is not the one of the blocks "
+            f"(hash {manifest.tokenizer_hash[:12]}): put the right one back or prepare the data again"
+        )
+    return manifest
+
+
+def read_manifest(path: Path, root: Path) -> Manifest:
+    """The manifest in file ``path`` of the data in ``root``; UserError, naming it, when it is invalid or of another
+    format.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         found = content["format"]
@@ -120,16 +139,9 @@ def load_manifest(root: str | Path) -> Manifest:
     if found != FORMAT:
         raise UserError(f"{path} has format {found}; this version reads format {FORMAT}: prepare the data again")
     try:
-        manifest = _from_json(root, content)
+        return _from_json(root, content)
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not a manifest ({error!r}): prepare the data again") from None
-    actual = tokenizer_hash(root / TOKENIZER_FOLDER)
-    if actual != manifest.tokenizer_hash:
-        raise UserError(
-            f"the tokenizer in {root / TOKENIZER_FOLDER} (hash {actual[:12]}) is not the one of the blocks "
-            f"(hash {manifest.tokenizer_hash[:12]}): put the right one back or prepare the data again"
-        )
-    return manifest
 
 
 def _from_json(root: Path, content: Mapping[str, Any]) -> Manifest:

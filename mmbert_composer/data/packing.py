@@ -49,10 +49,11 @@ def pack(lengths: Sequence[int], block_size: int, max_sequences: int = MAX_SEQUE
     blocks: list[list[int]] = []
     by_room: list[list[int]] = [[] for _ in range(block_size + 1)]
     occupied = 0
-    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        length = lengths[index]
+    for index, length in enumerate(lengths):
         if not 0 < length <= block_size:
             raise ValueError(f"sequence {index} has {length} tokens, must be in [1, {block_size}]")
+    for index in np.argsort(-np.asarray(lengths, np.int64), kind="stable").tolist():
+        length = lengths[index]
         fitting = occupied >> length
         if fitting:
             room = length + (fitting & -fitting).bit_length() - 1

@@ -1,31 +1,46 @@
-"""Text to blocks on one machine: plan, route, work on every stream, finalize. A rerun skips what is done."""
+"""Text to blocks: plan, read every input, pack every stream, finish. A rerun goes on where the last one was stopped."""
 
-import fcntl
-import json
-import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from mmbert_composer.data.atomic_write import write_json
-from mmbert_composer.data.inputs.document import Document
 from mmbert_composer.data.inputs.read_options import ReadOptions
 from mmbert_composer.data.inputs.spec import InputSpec, parse_inputs
 from mmbert_composer.data.languages import bare_and_scripted
 from mmbert_composer.data.ledger import Ledger
-from mmbert_composer.data.manifest import FORMAT, Manifest, StreamEntry, load_manifest
-from mmbert_composer.data.prepare_plan import WorkFolder, check_folder, claim_folder, licence_of, make_plan
-from mmbert_composer.data.prepare_progress import PrepareProgress
-from mmbert_composer.data.spill import SpillWriter
-from mmbert_composer.data.stream_task import StreamTask, read_done
+from mmbert_composer.data.manifest import Manifest, load_manifest
+from mmbert_composer.data.preparing.claim_folder import check_folder, claim_folder
+from mmbert_composer.data.preparing.disk_space import check_space, stop_when_full
+from mmbert_composer.data.preparing.finish_job import finish_job
+from mmbert_composer.data.preparing.job_plan import Settings, make_plan
+from mmbert_composer.data.preparing.local_engine import local_engine
+from mmbert_composer.data.preparing.progress import PrepareProgress
+from mmbert_composer.data.preparing.route_task import OnProgress
+from mmbert_composer.data.preparing.task_lock import locked
+from mmbert_composer.data.preparing.task_runner import TaskRunner
+from mmbert_composer.data.preparing.work_folder import WorkFolder
 from mmbert_composer.data.tokenizer_files import TokenizerFiles
-from mmbert_composer.data.worker_pool import WorkerPool
 from mmbert_composer.errors import UserError
 
 Say = Callable[[str], None]
+Engine = Callable[[TaskRunner, Sequence[str], OnProgress], dict[str, str]]
+"""Works on tasks by name and gives those that failed, with why."""
+
+
+@dataclass(frozen=True)
+class PrepareRequest:
+    """What is asked for: text, a tokenizer, and where to."""
+
+    inputs: Sequence[InputSpec]
+    """Each with its own ``ReadOptions``."""
+    tokenizer: str | Path
+    out: str | Path
+    settings: Settings = field(default_factory=Settings)
+    append: bool = False
+    """Add a part to data that is there."""
+    task_bytes: int | None = None
+    """Input of a task; None: 2 GB, less for a small job. The blocks are the same for any number."""
 
 
 def prepare(
@@ -38,139 +53,115 @@ def prepare(
     options: ReadOptions | None = None,
     max_bad_fraction: float = 0.001,
     licence: str = "",
+    dedup: bool = False,
+    max_documents: int | None = None,
+    append: bool = False,
     say: Say = print,
     show_progress: bool = False,
 ) -> Manifest:
     """Turn the text of ``inputs`` (SPECs) into blocks of ``block_size`` tokens under ``out``.
 
-    ``workers``: processes, one stream each at a time; 1 works in this process. The blocks are the same for any number.
-    ``max_bad_fraction``: of input lines; more bad ones fail the job before anything is encoded (one is always allowed
-    unless it is 0). ``say`` gets one line for each thing a person should know. Raises UserError for bad input, for an
-    ``out`` that holds something else, and when a rerun's inputs or settings differ from those of the first run.
+    ``workers``: processes, one task each at a time; 1 works in this process. The blocks are the same for any number.
+    The other arguments are those of ``ReadOptions``, ``Settings`` and ``PrepareRequest``. ``say`` gets one line for
+    each thing a person should know. Raises UserError for bad input, for an ``out`` that holds something else, and when
+    a rerun's inputs or settings differ from those of the first run.
     """
-    if workers < 1:
-        raise UserError(f"workers={workers} must be at least 1")
+    engine = local_engine(workers)
     options = options or ReadOptions()
-    files = TokenizerFiles(tokenizer)
-    specs = parse_inputs(inputs, options)
-    folder = WorkFolder(Path(out))
-    plan = make_plan(specs, files, block_size, options, max_bad_fraction, licence)
-    check_folder(folder)
-    folder.state.mkdir(parents=True, exist_ok=True)
-    with _locked(folder), PrepareProgress(show_progress) as progress:
-        claim_folder(folder, plan)
-        if folder.finished:
-            manifest = load_manifest(folder.root)
-            say(f"{folder.root}: {len(manifest.streams)} streams were prepared already; nothing to do")
+    specs = parse_inputs(inputs, replace(options, licence=licence or options.licence))
+    settings = Settings(block_size, max_bad_fraction, dedup, max_documents)
+    return run_job(PrepareRequest(specs, tokenizer, out, settings, append), engine, say, show_progress)
+
+
+def run_job(request: PrepareRequest, engine: Engine, say: Say = print, show_progress: bool = False) -> Manifest:
+    """Plan, or go on with what was planned; then all the work by ``engine``."""
+    with claimed(request, say) as runner:
+        if runner is None:
+            manifest = load_manifest(request.out)
+            say(f"{request.out}: {len(manifest.streams)} streams were prepared already; nothing to do")
             return manifest
-        _copy_tokenizer(files.folder, folder.tokenizer)
-        ledger = route(folder, specs, options, max_bad_fraction, say, progress)
-        work(folder, ledger["streams"], workers, say, progress)
-        return finalize(folder, plan, ledger, say)
+        with PrepareProgress(show_progress) as progress:
+            work(runner, engine, say, progress)
+        return _finish(runner, say)
 
 
-def route(
-    folder: WorkFolder,
-    specs: Sequence[InputSpec],
-    options: ReadOptions,
-    max_bad_fraction: float,
-    say: Say,
-    progress: PrepareProgress,
-) -> dict[str, Any]:
-    """Read every input once, its documents into one spill file a stream; the ledger, with the streams and their sizes.
-
-    What an interrupted run had read is read again; what a complete one had is not.
-    """
-    if folder.routed.is_file():
-        say(f"{folder.root}: input was read already; not read again")
-        return json.loads(folder.routed.read_text(encoding="utf-8"))
-    for path in (folder.spill, folder.temporary, folder.state / "done"):
-        shutil.rmtree(path, ignore_errors=True)
-    folder.spill.mkdir()
-    ledger, spill = Ledger(), SpillWriter(folder.spill)
-    for spec in specs:
-        progress.start_reading(spec.spec)
-        for record in spec.read(options):
-            ledger.count(record)
-            if isinstance(record, Document):
-                spill.add(record.stream, record.text)
-                progress.read_document()
-    spill.flush()
-    ledger.check(max_bad_fraction)
-    if not ledger.kept:
-        raise UserError(f"no document in {', '.join(spec.spec for spec in specs)}: {ledger.to_json()['dropped']}")
-    for line in _notes(ledger):
-        say(line)
-    content = {
-        "ledger": ledger.to_json(),
-        "streams": dict(sorted(ledger.kept.items())),
-        "dropped_by_stream": {name: dict(sorted(c.items())) for name, c in sorted(ledger.dropped_by_stream.items())},
-    }
-    write_json(folder.routed, content)
-    return content
+def finish(data: str | Path, say: Say = print) -> Manifest:
+    """Make the data of a job whose tasks are all done. Raises UserError when they are not."""
+    folder = WorkFolder(Path(data))
+    if not folder.plan.is_file() and folder.finished_parts():
+        say(f"{data}: finished already")
+        return load_manifest(data)
+    runner = TaskRunner(folder)
+    with stop_when_full(folder.root, runner.plan.text_bytes), _held(folder):
+        return _finish(runner, say)
 
 
-def work(folder: WorkFolder, streams: Sequence[str], workers: int, say: Say, progress: PrepareProgress) -> None:
-    """Prepare every stream that has no done marker, the largest first. Raises UserError naming those that failed."""
-    sizes = {stream: Path(f"{folder.spill / stream}.text").stat().st_size for stream in streams}
-    todo = [stream for stream in streams if read_done(folder, stream) is None]
-    if len(todo) < len(sizes):
-        say(f"{folder.root}: {len(sizes) - len(todo)} of {len(sizes)} streams were prepared already; skipped")
-    todo.sort(key=lambda stream: (-sizes[stream], stream))
-    progress.start_work(sum(sizes[stream] for stream in todo), len(todo))
-    if workers == 1:
-        task = StreamTask(folder)
-        for stream in todo:
-            task.run(stream, progress.advance)
-        return
-    failed = WorkerPool(folder, min(workers, max(1, len(todo))), progress.advance).run(todo)
-    if failed:
-        first = "; ".join(f"{stream}: {why}" for stream, why in list(failed.items())[:3])
-        raise UserError(
-            f"{len(failed)} of {len(todo)} streams failed: {first}. The others are done; the same command continues"
-        )
+@contextmanager
+def _held(folder: WorkFolder) -> Iterator[None]:
+    folder.state.mkdir(parents=True, exist_ok=True)
+    with locked(folder.lock, f"preparing {folder.root}"):
+        yield
 
 
-def finalize(folder: WorkFolder, plan: dict[str, Any], routed: dict[str, Any], say: Say) -> Manifest:
-    """The manifest from the done markers, written last; then the spill files go. Raises UserError if any is missing."""
-    entries: dict[str, StreamEntry] = {}
-    for stream in routed["streams"]:
-        entry = read_done(folder, stream)
-        if entry is None:
-            raise UserError(f"stream {stream} is not done: run the same `mmbert prepare run` again")
-        entries[stream] = entry
-    ledger = dict(routed["ledger"])
-    for stream, drops in routed["dropped_by_stream"].items():
-        entry = entries.get(stream, StreamEntry(stream, licence=licence_of(plan, stream)))
-        entries[stream] = replace(entry, drops={**drops, **entry.drops})
-    unused = sum(
-        sum(e.drops.values()) - sum(routed["dropped_by_stream"].get(n, {}).values()) for n, e in entries.items()
-    )
-    if unused:
-        ledger["kept"] -= unused
-        ledger["dropped"] = {**ledger["dropped"], "stream without a training document": unused}
-    ledger["training"] = sum(entry.documents for entry in entries.values())
-    ledger["heldout"] = sum(entry.heldout_documents for entry in entries.values())
-    assert ledger["kept"] == ledger["training"] + ledger["heldout"], f"documents lost: {ledger}"
-    files = TokenizerFiles(folder.tokenizer)
-    manifest = Manifest(
-        root=folder.root,
-        format=FORMAT,
-        block_size=plan["block_size"],
-        tokenizer_hash=plan["tokenizer_hash"],
-        special_ids=files.special_ids,
-        vocab_size=files.vocab_size,
-        special_token_ids=files.special_token_ids,
-        streams=dict(sorted(entries.items())),
-        ledger=ledger,
-    )
-    manifest.save()
-    for path in (folder.spill, folder.temporary, folder.state / "logs"):
-        shutil.rmtree(path, ignore_errors=True)
+def _finish(runner: TaskRunner, say: Say) -> Manifest:
+    manifest = finish_job(runner)
     empty = [name for name, entry in manifest.streams.items() if entry.blocks == 0]
     if empty:
         say(f"{len(empty):,} streams without a training block are listed in manifest.json, not written: {_some(empty)}")
     return manifest
+
+
+@contextmanager
+def claimed(request: PrepareRequest, say: Say) -> Iterator[TaskRunner | None]:
+    """Hold DATA for a request, planned or found planned; None where it was finished before."""
+    files = TokenizerFiles(request.tokenizer)
+    assert files.special_ids  # a tokenizer that lacks one is refused here
+    folder = WorkFolder(Path(request.out))
+    check_folder(folder)
+    plan = make_plan(request.inputs, files.hash, request.settings, "0000", request.task_bytes)
+    is_new = not folder.plan.is_file()
+    warning = check_space(folder.root, plan.text_bytes) if is_new and not folder.has_data else None
+    with stop_when_full(folder.root, plan.text_bytes), _held(folder):
+        if not claim_folder(folder, plan, files, request.append, say):
+            yield None
+            return
+        if is_new:
+            for line in (*(note for spec in request.inputs for note in spec.notes), *([warning] if warning else [])):
+                say(line)
+        yield TaskRunner(folder)
+
+
+def work(runner: TaskRunner, engine: Engine, say: Say, progress: PrepareProgress) -> None:
+    """Do every task that is not done. Raises UserError naming those that failed, when the others are done."""
+    root = runner.folder.root
+    if runner.folder.routed.is_file():
+        say(f"{root}: input was read already; not read again")
+    else:
+        _stage(runner, runner.route_names, "tasks that read input", engine, say, progress)
+        for line in _notes(runner.routed.ledger):
+            say(line)
+        warning = check_space(root, sum(stream.bytes for stream in runner.routed.streams.values()))
+        if warning:
+            say(warning)
+    whole = len(runner.units) == len(runner.routed.streams)
+    _stage(runner, list(runner.units), "streams" if whole else "ranges of streams", engine, say, progress)
+
+
+def _stage(
+    runner: TaskRunner, names: Sequence[str], what: str, engine: Engine, say: Say, progress: PrepareProgress
+) -> None:
+    todo = runner.left(names)
+    if len(todo) < len(names):
+        say(f"{runner.folder.root}: {len(names) - len(todo)} of {len(names)} {what} were done already; skipped")
+    if not todo:
+        return
+    progress.start(f"{len(todo):,} {what}", sum(map(runner.bytes, todo)))
+    failed = engine(runner, todo, progress.advance)
+    if failed:
+        first = "; ".join(f"{name}: {why}" for name, why in list(failed.items())[:3])
+        raise UserError(
+            f"{len(failed)} of {len(todo)} {what} failed: {first}. The others are done; the same command goes on"
+        )
 
 
 def _notes(ledger: Ledger) -> Iterator[str]:
@@ -188,30 +179,3 @@ def _notes(ledger: Ledger) -> Iterator[str]:
 def _some(names: Sequence[str], count: int = 8) -> str:
     more = f" and {len(names) - count:,} more" if len(names) > count else ""
     return ", ".join(names[:count]) + more
-
-
-def _copy_tokenizer(source: Path, target: Path) -> None:
-    names = (
-        "tokenizer.json",
-        "tokenizer_config.json",
-        "special_tokens_map.json",
-        "added_tokens.json",
-        "tokenizer.model",
-    )
-    target.mkdir(exist_ok=True)
-    for name in names:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, target / name)
-
-
-@contextmanager
-def _locked(folder: WorkFolder) -> Iterator[None]:
-    """Hold DATA for this process; the lock ends with the process, however that ends."""
-    with folder.lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"another process is preparing {folder.root}: wait for it or stop it") from None
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield

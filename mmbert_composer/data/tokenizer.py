@@ -97,7 +97,14 @@ def load_tokenizer(path: str | Path) -> "PreTrainedTokenizerFast":
     from transformers import AutoTokenizer
 
     files = TokenizerFiles(path)
-    tokenizer = AutoTokenizer.from_pretrained(str(path), local_files_only=True)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(path), local_files_only=True, trust_remote_code=False)
+    except (ValueError, ImportError, OSError, KeyError, AttributeError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"tokenizer {path}: transformers does not load it ({reason}); a tokenizer is its JSON files alone, and "
+            f"Python code beside them is not run"
+        ) from error
     for key, index in files.special_ids.items():
         token = tokenizer.convert_ids_to_tokens(index)
         if tokenizer.convert_tokens_to_ids(token) != index:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,9 @@ class TokenizerFiles:
                 "(`mmbert tokenizer train` makes one)"
             )
         self.fast: dict[str, Any] = read_json(self.folder / "tokenizer.json")
+        model = self.fast.get("model") if isinstance(self.fast, dict) else None
+        if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict | list):
+            raise UserError(f"{self.folder / 'tokenizer.json'} is no tokenizer: it holds no model with a vocab")
         self.config: dict[str, Any] = {}
         for name in ("special_tokens_map.json", "tokenizer_config.json"):
             if (self.folder / name).is_file():
@@ -81,8 +84,18 @@ class TokenizerFiles:
 
 
 def tokenizer_hash(path: str | Path) -> str:
-    """Hash of the tokenizer in folder ``path`` (see ``TokenizerFiles.hash``); the same as in the data's manifest."""
-    return TokenizerFiles(path).hash
+    """Hash of the tokenizer in folder ``path`` (see ``TokenizerFiles.hash``); the same as in the data's manifest.
+
+    It takes a second for 256,000 tokens and a run asks several times: files not touched since are not read again.
+    """
+    files = [Path(path) / name for name in ("tokenizer.json", "special_tokens_map.json", "tokenizer_config.json")]
+    found = [file.stat() for file in files if file.is_file()]
+    return _hash(Path(path).resolve(), tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in found))
+
+
+@lru_cache(maxsize=8)
+def _hash(folder: Path, files: tuple[tuple[int, int, int], ...]) -> str:
+    return TokenizerFiles(folder).hash
 
 
 def _content(token: str | dict[str, Any]) -> str:

@@ -51,12 +51,21 @@ class _Folder:
     shards: list[BlockShard]
 
 
-def verify_data(root: str | Path, threads: int = 4, *, show: int = 0, blocks: int = BLOCKS, seed: int = 0) -> Verified:
+def verify_data(
+    root: str | Path,
+    threads: int = 4,
+    *,
+    contents: bool = True,
+    show: int = 0,
+    blocks: int = BLOCKS,
+    seed: int = 0,
+) -> Verified:
     """Read every shard under ``root`` again and decode some blocks of each stream.
 
     Args:
         root: folder written by ``mmbert prepare``.
         threads: shards read at once.
+        contents: whether shards are read whole; else their sizes alone are compared.
         show: snippets of text to return.
         blocks: blocks of each stream to decode.
         seed: of which blocks.
@@ -80,7 +89,9 @@ def verify_data(root: str | Path, threads: int = 4, *, show: int = 0, blocks: in
                 faults.append(str(error))
     shards = [shard for folder in folders for shard in folder.shards]
     with ThreadPoolExecutor(threads) as pool:
-        found = list(pool.map(lambda shard: shard_fault(shard.path, shard.num_bytes, shard.xxh64), shards))
+        found = list(
+            pool.map(lambda shard: shard_fault(shard.path, shard.num_bytes, shard.xxh64 if contents else None), shards)
+        )
     faults += [fault for fault in found if fault]
     whole = {shard.path for shard, fault in zip(shards, found, strict=True) if fault is None}
     draw = random.Random(seed)
@@ -112,7 +123,10 @@ def _listed(folder: Path, block_size: int, blocks: int, hashes: dict[str, str]) 
     shards = read_index(folder, block_size)
     index = folder / INDEX_NAME
     found = sum(len(shard) for shard in shards)
-    if found != blocks or {shard.name for shard in shards} != hashes.keys():
+    names = {shard.name for shard in shards}
+    if found == blocks and names != hashes.keys():
+        raise UserError(f"{index} names other shards than the manifest: {', '.join(sorted(names ^ hashes.keys())[:4])}")
+    if found != blocks or names != hashes.keys():
         raise UserError(f"{index} lists {found} blocks in {len(shards)} shards, the manifest {blocks} in {len(hashes)}")
     for shard in shards:
         if shard.xxh64 != hashes[shard.name]:

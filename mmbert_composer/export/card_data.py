@@ -11,10 +11,15 @@ def language_codes(streams: Sequence[str]) -> list[str]:
     return sort_languages({stream.rpartition("/")[2] for stream in streams} - {NO_LANGUAGE})
 
 
-def sources(streams: Sequence[str], tokens: Mapping[str, float], licences: Mapping[str, Sequence[str]]) -> str:
-    """Table of the sources: streams, share of the real tokens trained on, notes on licences; "" without streams.
+def sources(
+    streams: Sequence[str],
+    tokens: Mapping[str, float],
+    licences: Mapping[str, Sequence[str]],
+    origins: Mapping[str, Sequence[str]],
+) -> str:
+    """Table of the sources: streams, share of the real tokens trained on, origin, licence; "" without streams.
 
-    ``tokens``: real tokens of each stream, empty if they were not counted. ``licences``: notes by source.
+    ``tokens``: real tokens of each stream, empty if they were not counted. ``licences``, ``origins``: notes by source.
     """
     if not streams:
         return ""
@@ -24,9 +29,14 @@ def sources(streams: Sequence[str], tokens: Mapping[str, float], licences: Mappi
         own = [stream for stream in streams if stream.rpartition("/")[0] == source]
         count = sum(tokens.get(stream, 0.0) for stream in own)
         share = f"{count / total:.1%} ({format_tokens(count)} tokens)" if total else "not counted"
-        rows.append(f"| {source} | {len(own)} | {share} | {'; '.join(licences.get(source, ())) or 'not noted'} |")
-    head = "| source | streams | share of the tokens trained on | licence note |\n|---|---|---|---|"
+        notes = [_cell(found.get(source, ())) for found in (origins, licences)]
+        rows.append(f"| {source} | {len(own)} | {share} | {' | '.join(notes)} |")
+    head = "| source | streams | share of the tokens trained on | origin | licence note |\n|---|---|---|---|---|"
     return "\n".join(["## Data\n", head, *rows])
+
+
+def _cell(notes: Sequence[str]) -> str:
+    return "; ".join(notes).replace("|", "\\|") or "not noted"
 
 
 def languages(streams: Sequence[str], tokens: Mapping[str, float]) -> str:

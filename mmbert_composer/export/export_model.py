@@ -140,6 +140,7 @@ def _check(config: Mapping[str, Any], folder: Path) -> Mapping[str, float]:
     reloaded, loading = AutoModelForMaskedLM.from_pretrained(
         folder,
         local_files_only=True,
+        trust_remote_code=False,
         dtype=torch.float32,
         attn_implementation="sdpa",
         output_loading_info=True,
@@ -148,7 +149,7 @@ def _check(config: Mapping[str, Any], folder: Path) -> Mapping[str, float]:
     if wrong:
         raise UserError(f"export: transformers loads the written folder with {wrong}")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (ValueError, ImportError, OSError, KeyError) as error:
         raise UserError(f"export: transformers does not load the tokenizer: {str(error).splitlines()[0]}") from error
     if len(tokenizer) > reloaded.config.vocab_size:

@@ -20,8 +20,9 @@ class ModelFacts:
 
     ``token``: slots trained (padding included). ``tokens_real``: real tokens of each stream "source/language".
     ``held_out``: an eval line of metrics.jsonl (loss, accuracy, batch, sources, streams). ``merge``: content of
-    merge.json. ``started_from``: name of the run or model that training started from. ``licences``: of each source, the
-    notes on licences that were given when its text was prepared. ``licence``: the model's own, as its origin states it.
+    merge.json. ``started_from``: name of the run or model that training started from. ``licences``, ``origins``: of
+    each source, what was said of its text when that was prepared. ``licence``: the model's own, as its origin states
+    it.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ModelFacts:
     merge: Mapping[str, Any] | None = None
     started_from: str | None = None
     licences: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     licence: str | None = None
 
 
@@ -43,7 +45,7 @@ def model_card(facts: ModelFacts, config: Mapping[str, Any], differences: Mappin
         _summary(facts, config),
         _phases(facts),
         _merge(facts),
-        sources(_streams(facts), facts.tokens_real, facts.licences),
+        sources(_streams(facts), facts.tokens_real, facts.licences, facts.origins),
         languages(_streams(facts), facts.tokens_real),
         _held_out(facts),
         usage(config),

@@ -50,7 +50,9 @@ def newest_in(folder: Path) -> Path:
     """The newest whole checkpoint of a run folder; a UserError naming what was skipped if there is none."""
     newest = newest_checkpoint(folder)
     if newest is None:
-        skipped = "; ".join(f"{path.name} is {reason}" for path, reason in skipped_checkpoints(folder).items())
+        skipped = "; ".join(
+            f"{path.name} is {reason}" for path, reason in skipped_checkpoints(folder, content=True).items()
+        )
         raise UserError(f"{folder}: no whole checkpoint in it{': ' + skipped if skipped else ''}")
     return newest.path
 

@@ -26,7 +26,8 @@ def run_facts(run: RunFolder, clock: Clock | None, *, merge: dict[str, Any] | No
         held_out=last_event(run.path / "metrics.jsonl", "eval", batch),
         merge=merge,
         started_from=origin.started_from or origin.name or None,
-        licences=licence_notes(run),
+        licences=source_notes(run, "licence"),
+        origins=source_notes(run, "origin"),
     )
 
 
@@ -39,16 +40,19 @@ def origin_facts(folder: Path, name: str) -> ModelFacts:
     return ModelFacts(name=name, started_from=record["source"], licence=record["licence"])
 
 
-def licence_notes(run: RunFolder) -> dict[str, tuple[str, ...]]:
-    """Of each source, the notes on licences in the manifest of the run's data; empty where the data is not at hand."""
+def source_notes(run: RunFolder, key: str) -> dict[str, tuple[str, ...]]:
+    """Of each source, the notes under ``key`` ("licence", "origin") of its streams in the manifest of the run's data.
+
+    Empty where the data is not at hand.
+    """
     root = (run.config.get("data") or {}).get("root")
     if root is None or not (Path(str(root)) / MANIFEST_NAME).is_file():
         return {}
     manifest = json.loads((Path(str(root)) / MANIFEST_NAME).read_text(encoding="utf-8"))
     notes: dict[str, set[str]] = {}
     for name, entry in manifest["streams"].items():
-        if entry.get("licence"):
-            notes.setdefault(name.rpartition("/")[0], set()).add(entry["licence"])
+        if entry.get(key):
+            notes.setdefault(name.rpartition("/")[0], set()).update(entry[key].split("; "))
     return {source: tuple(sorted(found)) for source, found in sorted(notes.items())}
 
 

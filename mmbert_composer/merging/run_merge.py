@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mmbert_composer.checkpoints.list_checkpoints import CheckpointFile, list_checkpoints, named_checkpoints
+from mmbert_composer.checkpoints.list_checkpoints import (
+    CheckpointFile,
+    is_checkpoint_name,
+    last_unharmed,
+    list_checkpoints,
+    named_checkpoints,
+)
 from mmbert_composer.checkpoints.read_checkpoint import read_clock
 from mmbert_composer.checkpoints.run_folder import RunFolder
 from mmbert_composer.errors import UserError
@@ -56,8 +62,21 @@ def last_phase_start(run: RunFolder) -> int | None:
     return run.phases[-1].start if len(run.phases) > 1 else None
 
 
+def check_base_exists(run: RunFolder, settings: RunMerge) -> None:
+    """Raise a UserError for a named base that is neither there nor a checkpoint that the run may still write."""
+    if settings.base is None or is_checkpoint_name(Path(settings.base).name):
+        return
+    there = base_path(run, settings)
+    if there is not None and not there.exists():
+        raise UserError(
+            f"merge: base={settings.base} does not exist; name a checkpoint of this run, another run's folder or a "
+            f"Hugging Face folder"
+        )
+
+
 def check_base(run: RunFolder, settings: RunMerge) -> None:
     """Raise a UserError now if the merge at the end will have no base; needs no checkpoint to exist yet."""
+    check_base_exists(run, settings)
     if settings.method.needs_base and settings.base is None and last_phase_start(run) is None:
         _loaded_base(run, settings)
 
@@ -131,7 +150,7 @@ def merged_files(run: RunFolder, settings: RunMerge, base: Path | None) -> list[
     files = list_checkpoints(run.path)
     origin = [file.batch for file in files if base is not None and file.path.resolve() == base.resolve()]
     # The base has no difference to itself, and what came before it did not start from it.
-    files = [file for file in files if not origin or file.batch > origin[0]][-settings.last :]
+    files = last_unharmed([file for file in files if not origin or file.batch > origin[0]], settings.last)
     if not files:
         after = f" after its base {base}" if origin else ""
         raise UserError(

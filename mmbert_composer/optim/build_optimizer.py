@@ -1,6 +1,7 @@
 """Optimizers by name, for a YAML's ``optimizer:`` section."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -49,8 +50,12 @@ def check_optimizer(options: Mapping[str, Any]) -> None:
         raise UserError(f"optimizer.lr is missing: {name} needs a base learning rate, such as 8e-4")
     for key in ("lr", "eps", "weight_decay"):
         value = options.get(key, 0.0)
-        if not isinstance(value, int | float) or isinstance(value, bool) or value < 0:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
             raise UserError(f"optimizer.{key}={value!r} must be a number of at least 0 (in YAML, 8e-4 needs 8.0e-4)")
     betas = options.get("betas", (0.0, 0.0))
-    if len(betas) != 2 or not all(isinstance(beta, int | float) and 0 <= beta < 1 for beta in betas):
+    if (
+        not isinstance(betas, list | tuple)
+        or len(betas) != 2
+        or not all(isinstance(beta, int | float) and 0 <= beta < 1 for beta in betas)
+    ):
         raise UserError(f"optimizer.betas={betas!r} must be two numbers in [0, 1)")

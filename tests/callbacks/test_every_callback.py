@@ -41,6 +41,7 @@ KEYS = {
     ],
     "checkpoint_merging": ["merge/models", "merge/seconds", "merge/max_logit_difference"],
     "huggingface_export": ["export/seconds", "export/max_logit_difference"],
+    "nan_guard": ["nan_guard/skipped"],
     "sample_log": [],
 }
 

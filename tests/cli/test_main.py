@@ -10,7 +10,20 @@ from tests.conftest import ROOT
 def test_help_names_every_command(capsys):
     assert main(["--help"]) == 0
     text = capsys.readouterr().out
-    for command in ("demo", "tokenizer", "prepare", "plan", "init", "merge", "export", "import", "report", "registry"):
+    for command in (
+        "demo",
+        "tokenizer",
+        "prepare",
+        "plan",
+        "init",
+        "merge",
+        "export",
+        "import",
+        "report",
+        "registry",
+        "runs",
+        "doctor",
+    ):
         assert command in text
 
 
@@ -89,4 +102,5 @@ def test_the_wheel_carries_the_recipes():
     assert wheel["force-include"] == {
         "yamls": "mmbert_composer/recipes_data/yamls",
         "train.py": "mmbert_composer/recipes_data/train.py",
+        "constraints.txt": "mmbert_composer/recipes_data/constraints.txt",
     }

@@ -51,9 +51,9 @@ def test_state_at_a_segments_end_is_the_next_segment(dataset):
     assert dataset.state_dict(16, True) | {"chain": None} == {
         "epoch": 0,
         "sample_in_epoch": 16,
-        "num_canonical_nodes": 8,
+        "num_canonical_nodes": 1,
         "shuffle_seed": 3,
-        "initial_physical_nodes": 1,
+        "initial_physical_nodes": None,
         "chain": None,
     }
 
@@ -67,7 +67,7 @@ def test_resumes_inside_a_segment(dataset, settings, tiny_data):
     assert rest == whole[6:]
 
 
-def test_canonical_nodes_of_the_checkpoint_win(dataset, settings, tiny_data):
+def test_the_order_does_not_depend_on_canonical_nodes(dataset, settings, tiny_data):
     whole = [(block["stream"], block["index"], block["visit"]) for block in dataset]
     state = dataset.state_dict(8, True)
     settings["data"]["num_canonical_nodes"] = 4

@@ -1,6 +1,8 @@
+import numpy as np
 import pytest
 
-from mmbert_composer.data.inputs.document import Document, Skipped
+from mmbert_composer.data.inputs.document import Document, Skipped, TokenBatch
+from mmbert_composer.data.inputs.token_sequences import TokenSequences
 from mmbert_composer.data.ledger import Ledger
 from mmbert_composer.errors import UserError
 
@@ -27,6 +29,12 @@ def test_in_is_kept_and_dropped_by_reason() -> None:
         "first_bad": ["a.jsonl:1: empty text", "a.jsonl:2: empty text", "b.txt:3: invalid UTF-8"],
     }
     assert counted.dropped_by_stream == {"news/eng": {"empty text": 2}, "news/deu": {"too small": 1}}
+
+
+def test_a_batch_of_tokens_counts_as_its_documents() -> None:
+    counted = ledger(1, 0)
+    counted.count(TokenBatch(TokenSequences(np.arange(9, dtype=np.uint32), np.array([2, 5, 9])), "deu", "mds"))
+    assert (counted.lines, counted.documents, dict(counted.kept)) == (4, 4, {"news/eng": 1, "mds/deu": 3})
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ import pytest
 from streaming.base.format.mds.reader import MDSReader
 from xxhash import xxh64_intdigest
 
-from mmbert_composer.data import prepare_worker
 from mmbert_composer.data.inputs.read_options import ReadOptions
 from mmbert_composer.data.manifest import Manifest, load_manifest
 from mmbert_composer.data.prepare import prepare
-from mmbert_composer.data.prepare_progress import PrepareProgress
+from mmbert_composer.data.preparing import worker
+from mmbert_composer.data.preparing.local_engine import _Worker
+from mmbert_composer.data.preparing.progress import PrepareProgress
 from mmbert_composer.data.tokenizer import load_tokenizer
-from mmbert_composer.data.worker_pool import _Worker
 from mmbert_composer.errors import UserError
 from tests.conftest import tiny_documents
 
@@ -125,9 +125,9 @@ def test_two_workers_one_of_them_killed_and_any_order_of_input_give_the_same(
     (tmp_path / "b.jsonl").write_text("".join(lines[50:]))
     killed: list[psutil.Process] = []
 
-    def kill_once(self: PrepareProgress, num_bytes: int) -> None:
-        if not killed:
-            workers = [child for child in psutil.Process().children() if prepare_worker.__name__ in child.cmdline()]
+    def kill_once(self: PrepareProgress, num_bytes: int, num_tokens: int) -> None:
+        if not killed and num_tokens:
+            workers = [child for child in psutil.Process().children() if worker.__name__ in child.cmdline()]
             killed.append(workers[0])
             workers[0].kill()
 
@@ -166,7 +166,7 @@ def test_a_second_run_does_nothing_and_another_one_is_refused(
     with pytest.raises(UserError, match="source was None, is x"):
         run(f"jsonl:{corpus}", options=ReadOptions(source="x"))
     shutil.copy(corpus, tmp_path / "more.jsonl")
-    with pytest.raises(UserError, match=r"input .*more.jsonl is new"):
+    with pytest.raises(UserError, match=r"input .*more.jsonl is new.*or --append to add to it"):
         run(f"jsonl:{corpus}", f"jsonl:{tmp_path}/more.jsonl")
     corpus.write_text(corpus.read_text() + '{"text": "one more"}\n')
     with pytest.raises(UserError, match=r"input .*corpus.jsonl changed"):
@@ -192,10 +192,10 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same(
     whole = run(f"jsonl:{corpus}", out="whole")
     calls = 0
 
-    def advance(self: PrepareProgress, num_bytes: int) -> None:
+    def advance(self: PrepareProgress, num_bytes: int, num_tokens: int) -> None:
         nonlocal calls
-        calls += 1
-        if calls == 6:
+        calls += bool(num_tokens)
+        if calls == 3:
             raise Killed
 
     with monkeypatch.context() as patch:
@@ -207,10 +207,10 @@ def test_an_interrupted_run_goes_on_and_ends_with_the_same(
     again = run(f"jsonl:{corpus}")
     assert run.said == [
         f"{again.root}: input was read already; not read again",
-        f"{again.root}: 2 of 6 streams were prepared already; skipped",
+        f"{again.root}: 2 of 6 streams were done already; skipped",
     ]
     assert as_json(again) == as_json(whole)
-    assert not (again.root / ".prepare/spill").exists()
+    assert sorted(path.name for path in (again.root / ".prepare").iterdir()) == ["lock", "parts"]
 
 
 def test_a_stream_that_kills_every_worker_is_named_and_the_others_are_done(
@@ -218,18 +218,18 @@ def test_a_stream_that_kills_every_worker_is_named_and_the_others_are_done(
 ) -> None:
     start = _Worker.start
 
-    def start_and_kill(self: _Worker, stream: str) -> None:
-        start(self, stream)
-        if stream == "tiny/deu":
+    def start_and_kill(self: _Worker, task: str) -> None:
+        start(self, task)
+        if task == "pack/tiny/deu/00000":
             self.process.kill()
 
     with monkeypatch.context() as patch:
         patch.setattr(_Worker, "start", start_and_kill)
         with pytest.raises(
-            UserError, match=r"1 of 6 streams failed: tiny/deu: its worker process was killed by signal 9"
+            UserError, match=r"1 of 6 streams failed: pack/tiny/deu/00000: its worker process was killed by signal 9"
         ):
             run(f"jsonl:{corpus}", workers=2)
-    assert sorted(path.stem for path in (tmp_path / "data/.prepare/done/tiny").iterdir()) == [
+    assert sorted(path.parents[1].name for path in (tmp_path / "data/.prepare/units/tiny").glob("*/*/done.json")) == [
         "eng",
         "fao",
         "fra",

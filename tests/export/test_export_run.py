@@ -23,7 +23,11 @@ def run(tmp_path, save_run, save_checkpoint, tiny_model):
     ]
     phases = [{**phase, "mixture": mixture} for phase, mixture in zip(PHASES, mixtures, strict=True)]
     (tmp_path / "data").mkdir()
-    streams = {"web/eng": {"licence": "ODC-By"}, "web/swh": {"licence": "CC0"}, "web/deu": {"licence": "CC0"}}
+    streams = {
+        "web/eng": {"licence": "ODC-By; CC0", "origin": "org/web@v2"},
+        "web/swh": {"licence": "CC0", "origin": ""},
+        "web/deu": {"licence": "CC0"},
+    }
     (tmp_path / "data" / "manifest.json").write_text(json.dumps({"streams": streams}))
     more = {"data": {"root": str(tmp_path / "data")}, "load_path": "/somewhere/base-run"}
     run = save_run(tmp_path / "run", phases, run_name="swahili", **more)
@@ -82,7 +86,7 @@ def test_the_card(tmp_path, run):
     assert "Training started from `base-run`." in card
     assert "| pretrain | 1.02k | 1 | 0.3 | 128 | 10,000 | books 0.25, web 0.75 (tau 0.7) |" in card
     assert "| decay | 2.05k | 2 | 0.15 to 0.05 | 256 | 160,000 | all streams 1 (tau 0.7 to 0.3) |" in card
-    assert "| web | 2 | 100.0% (2.20k tokens) | CC0; ODC-By |" in card
+    assert "| web | 2 | 100.0% (2.20k tokens) | org/web@v2 | CC0; ODC-By |" in card
     assert "English (`eng`, 1.50k)" in card
     assert "Swahili" in card
     assert "**3.250**" in card

@@ -15,9 +15,15 @@ from langcodes import Language
 from xxhash import xxh64_intdigest
 
 from mmbert_composer.data.inputs.document import Document, Record, Skipped
+from mmbert_composer.data.inputs.input_kind import Found, InputKind
+from mmbert_composer.data.inputs.read_options import ReadOptions
+from mmbert_composer.data.inputs.unit import InputUnit
 from mmbert_composer.data.languages import normalise_language
+from mmbert_composer.errors import UserError
 
 LICENCE = "Unicode License v3 (CLDR, through Babel)"
+TEXT_BYTES = 10_000_000
+"""Of all texts together, about."""
 MIN_CHARACTERS = 4_000
 MIN_TEXT, MAX_TEXT = 800, 2_000
 
@@ -42,6 +48,18 @@ PATTERN_SECTIONS = frozenset(
     }
 )
 _PLACEHOLDER = re.compile(r"\{\d+\}|%s|%\(\w+\)s")
+
+
+def find_cldr(where: str, options: ReadOptions) -> Found:
+    """All of it as one unit. Raises UserError for anything after the colon."""
+    if where:
+        raise UserError(f"input 'cldr:{where}': cldr: takes nothing after the colon")
+    return Found((InputUnit("cldr", "", TEXT_BYTES, babel.__version__),))
+
+
+def read_cldr_unit(unit: InputUnit, options: ReadOptions) -> Iterator[Record]:
+    """Every text, under the source that the options name."""
+    yield from read_cldr(options.source or "cldr")
 
 
 def read_cldr(source: str = "cldr") -> Iterator[Record]:
@@ -131,3 +149,6 @@ def _words(content: Any) -> Iterator[str]:
     elif isinstance(content, list | tuple):
         for value in content:
             yield from _words(value)
+
+
+CLDR = InputKind("cldr: (the locale data in the Babel package)", find_cldr, read_cldr_unit, licence=LICENCE)

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from mmbert_composer.data.inputs.token_sequences import TokenSequences
 from mmbert_composer.data.languages import NO_LANGUAGE, normalise_language
 from mmbert_composer.data.manifest import RESERVED_SOURCES
 from mmbert_composer.errors import UserError
@@ -29,6 +30,20 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenBatch:
+    """Documents of one language and source that were tokenized before, each a sequence from BOS to EOS."""
+
+    sequences: TokenSequences
+    language: str
+    source: str
+
+    @property
+    def stream(self) -> str:
+        """Name of their stream."""
+        return f"{self.source}/{self.language}"
+
+
+@dataclass(frozen=True, slots=True)
 class Skipped:
     """A record that became no document, or a line that was left out of one."""
 
@@ -46,10 +61,12 @@ class Skipped:
     """``source/language`` where it is known."""
 
 
-Record = Document | Skipped
+Record = Document | TokenBatch | Skipped
 
 
-def as_document(text: str, language: str | None, source: str, where: str, lines: int = 1) -> Record:
+def as_document(
+    text: str, language: str | None, source: str, where: str, lines: int = 1, min_characters: int = 0
+) -> Record:
     """A checked document, or why it is none. ``language`` None or "" means a source without languages.
 
     White space around the text goes, so that a text is the same document in every kind of file.
@@ -69,6 +86,8 @@ def as_document(text: str, language: str | None, source: str, where: str, lines:
     if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in set(text)):
         # JSON can escape half of a surrogate pair, which no UTF-8 file can hold.
         return Skipped("invalid UTF-8", where, "the text holds half of a surrogate pair", stream=stream)
+    if len(text) < min_characters:
+        return Skipped(f"below {min_characters:,} characters", where, bad=False, stream=stream)
     return Document(text, code, source, lines)
 
 

@@ -4,11 +4,13 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import zstandard
 
+from mmbert_composer.data.inputs.files import open_file
 from mmbert_composer.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,13 +20,23 @@ READ_BYTES = 1 << 16
 _BOM = b"\xef\xbb\xbf"
 
 
-def open_input(path: Path) -> IO[bytes] | gzip.GzipFile:
-    """Open ``path`` for reading bytes; ``.gz`` and ``.zst`` are uncompressed."""
-    if path.suffix == ".gz":
-        return gzip.open(path, "rb")
-    if path.suffix in {".zst", ".zstd"}:
-        return io.BufferedReader(ZstdFile(path), 1 << 20)
-    return path.open("rb")
+@contextmanager
+def open_input(path: str | Path) -> Iterator[IO[bytes] | gzip.GzipFile]:
+    """Open a local path or a URL for reading bytes; ``.gz`` and ``.zst`` are uncompressed."""
+    name = str(path)
+    with open_file(path) as file:
+        if name.endswith((".gz", ".zst", ".zstd")) and not file.read(1):
+            # An empty text of this kind has some bytes; none at all is a download that never began.
+            raise EOFError("the file is empty")
+        file.seek(0)
+        if name.endswith(".gz"):
+            with gzip.GzipFile(fileobj=file, mode="rb") as unzipped:
+                yield unzipped
+        elif name.endswith((".zst", ".zstd")):
+            with io.BufferedReader(ZstdFile(file), 1 << 20) as unzipped:
+                yield unzipped
+        else:
+            yield file
 
 
 class ZstdFile(io.RawIOBase):
@@ -33,8 +45,8 @@ class ZstdFile(io.RawIOBase):
     Unlike zstandard's own stream_reader it raises EOFError where the last frame breaks off, instead of ending there.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
         self._frame: zstandard.ZstdDecompressionObj | None = None
         self._ready = b""
 
@@ -52,20 +64,16 @@ class ZstdFile(io.RawIOBase):
                 if self._frame is not None and not self._frame.eof:
                     raise EOFError("the last frame breaks off")
                 return 0
-            if self._frame is None or self._frame.eof:
-                self._frame = zstandard.ZstdDecompressor().decompressobj()
-            self._ready = self._frame.decompress(data)
+            frame = self._frame
+            if frame is None or frame.eof:
+                frame = self._frame = zstandard.ZstdDecompressor().decompressobj()
+            self._ready = frame.decompress(data)
         size = min(len(view), len(self._ready))
         view[:size], self._ready = self._ready[:size], self._ready[size:]
         return size
 
-    def close(self) -> None:
-        """Close the file beneath too."""
-        self._file.close()
-        super().close()
 
-
-def input_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def input_lines(path: str | Path) -> Iterator[tuple[int, bytes]]:
     """Lines of ``path`` numbered from 1, without their newline.
 
     Raises UserError naming the line after which compressed data ends or breaks off.

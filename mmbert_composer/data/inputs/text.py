@@ -1,28 +1,24 @@
 """``text:GLOB``: plain text files; the language is the name of the folder a file lies in."""
 
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 
 from mmbert_composer.data.inputs.document import Record, Skipped, as_document
+from mmbert_composer.data.inputs.files import find_files
+from mmbert_composer.data.inputs.input_kind import Found, InputKind
 from mmbert_composer.data.inputs.open_input import input_lines
 from mmbert_composer.data.inputs.read_options import ReadOptions
-from mmbert_composer.data.languages import normalise_language
-from mmbert_composer.errors import UserError
+from mmbert_composer.data.inputs.unit import InputUnit
 
 
-def check_text_file(path: Path) -> None:
-    """Raise UserError unless the folder of ``path`` is named after a language."""
-    try:
-        normalise_language(path.parent.name)
-    except UserError as error:
-        raise UserError(
-            f"text file {path}: its folder names no language ({error}); name the folder after the language of its "
-            "files, or und"
-        ) from None
+def find_text(where: str, options: ReadOptions) -> Found:
+    """The files that match ``where``. Raises UserError unless the folder of each is named after a language."""
+    return find_files("text", where, replace(options, folder_language=True))
 
 
-def read_text(path: Path, options: ReadOptions) -> Iterator[Record]:
-    """The documents of ``path``: the file, or its paragraphs. A line that is no UTF-8 is left out of its document."""
+def read_text(unit: InputUnit, options: ReadOptions) -> Iterator[Record]:
+    """The documents of a file: the file, or its paragraphs. A line that is no UTF-8 is left out of its document."""
+    path, language = unit.path, unit.language
     source = options.source or "text"
     lines: list[str] = []
     first = 0
@@ -38,8 +34,13 @@ def read_text(path: Path, options: ReadOptions) -> Iterator[Record]:
             first = first or number
             lines.append(text)
         elif lines:
-            yield as_document("\n".join(lines), path.parent.name, source, f"{path}:{first}", lines=len(lines))
+            yield as_document("\n".join(lines), language, source, f"{path}:{first}", len(lines), options.min_characters)
             lines, first, found = [], 0, True
     # A file without any text is said; empty lines after a file's last paragraph are not.
     if lines or not found:
-        yield as_document("\n".join(lines), path.parent.name, source, f"{path}:{first or 1}", lines=len(lines))
+        yield as_document(
+            "\n".join(lines), language, source, f"{path}:{first or 1}", len(lines), options.min_characters
+        )
+
+
+TEXT = InputKind("text:GLOB (language = name of the folder)", find_text, read_text)

@@ -9,6 +9,7 @@ from mmbert_composer.data.inputs.document import Document, Skipped
 from mmbert_composer.data.inputs.jsonl import read_jsonl
 from mmbert_composer.data.inputs.read_options import ReadOptions
 from mmbert_composer.errors import UserError
+from tests.data.inputs.units import file_unit
 
 LINE = json.dumps({"text": "Grüße", "language": "de", "source": "news", "id": "n1"}).encode()
 
@@ -30,7 +31,7 @@ def test_bad_lines_are_named_and_the_good_ones_around_them_kept(tmp_path: Path) 
         LINE.replace(b"n1", b"n2") + b"\r",
     ]
     path.write_bytes(b"\n".join(lines) + b"\n")
-    records = list(read_jsonl(path, ReadOptions()))
+    records = list(read_jsonl(file_unit(path), ReadOptions()))
     assert records[0] == records[-1] == Document("Grüße", "deu", "news")
     skipped = [(r.where.removeprefix(f"{path}:"), r.reason) for r in records if isinstance(r, Skipped)]
     assert skipped == [
@@ -51,9 +52,9 @@ def test_fields_can_be_named_and_the_source_defaults(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"content": "a", "lang": "fr"}\n{"content": "b", "origin": "x"}')
     options = ReadOptions(text_field="content", language_field="lang", source_field="origin")
-    assert list(read_jsonl(path, options)) == [Document("a", "fra", "jsonl"), Document("b", "und", "x")]
+    assert list(read_jsonl(file_unit(path), options)) == [Document("a", "fra", "jsonl"), Document("b", "und", "x")]
     options = ReadOptions(text_field="content", language_field="lang", source_field="origin", source="mine")
-    assert [r.source for r in read_jsonl(path, options) if isinstance(r, Document)] == ["mine", "x"]
+    assert [r.source for r in read_jsonl(file_unit(path), options) if isinstance(r, Document)] == ["mine", "x"]
 
 
 def test_compressed_files_read_the_same(tmp_path: Path) -> None:
@@ -62,7 +63,7 @@ def test_compressed_files_read_the_same(tmp_path: Path) -> None:
     compress = zstandard.ZstdCompressor().compress
     (tmp_path / "a.jsonl.zst").write_bytes(compress(data[: len(data) // 2]) + compress(data[len(data) // 2 :]))
     for name in ("a.jsonl.gz", "a.jsonl.zst"):
-        assert list(read_jsonl(tmp_path / name, ReadOptions())) == [Document("Grüße", "deu", "news")] * 3
+        assert list(read_jsonl(file_unit(tmp_path / name), ReadOptions())) == [Document("Grüße", "deu", "news")] * 3
 
 
 @pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst"])
@@ -71,4 +72,4 @@ def test_a_compressed_file_that_breaks_off_fails_with_its_name(tmp_path: Path, n
     whole = gzip.compress(data) if name.endswith("gz") else zstandard.ZstdCompressor().compress(data)
     (tmp_path / name).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=rf"{name}: compressed data (is damaged|ends) after line \d+"):
-        list(read_jsonl(tmp_path / name, ReadOptions()))
+        list(read_jsonl(file_unit(tmp_path / name), ReadOptions()))

@@ -11,7 +11,7 @@ from mmbert_composer.errors import UserError
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("json:a", r"must be one of jsonl:, text:, parquet:, cldr: and a path; nearest: jsonl:"),
+        ("json:a", r"must be one of jsonl:, parquet:, text:, fineweb2:, hf:, mds:, cldr: and a path; nearest: jsonl:"),
         ("a.jsonl", "must be one of"),
         ("jsonl:", "no file matches"),
         ("jsonl:nowhere/*.jsonl", "no file matches 'nowhere/"),
@@ -27,9 +27,9 @@ def test_a_glob_gives_its_files_in_order_and_a_folder_is_explained(tmp_path: Pat
     for name in ("b", "a", "[x]"):
         (tmp_path / f"{name}.jsonl").write_text('{"text": "' + name + '"}')
     spec = parse_spec(f"jsonl:{tmp_path}/?.jsonl", ReadOptions())
-    assert [r.text for r in spec.read(ReadOptions()) if isinstance(r, Document)] == ["a", "b"]
+    assert [r.text for r in spec.read() if isinstance(r, Document)] == ["a", "b"]
     assert [file["size"] for file in spec.identity()["files"]] == [13, 13]
-    assert len(parse_spec(f"jsonl:{tmp_path}/[x].jsonl", ReadOptions()).files) == 1
+    assert len(parse_spec(f"jsonl:{tmp_path}/[x].jsonl", ReadOptions()).found.units) == 1
     with pytest.raises(UserError, match="is a folder: name the files in it"):
         parse_spec(f"jsonl:{tmp_path}", ReadOptions())
 

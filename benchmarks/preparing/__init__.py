@@ -1,0 +1,1 @@
+"""What benchmarks.prepare measures, a part a file."""

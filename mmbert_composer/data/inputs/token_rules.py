@@ -1,0 +1,20 @@
+"""What tokens that were made before must be to go with a tokenizer."""
+
+from dataclasses import dataclass
+
+from mmbert_composer.data.tokenizer_files import TokenizerFiles
+
+
+@dataclass(frozen=True)
+class TokenRules:
+    """What sequences must be to go with a tokenizer."""
+
+    bos: int
+    eos: int
+    vocab_size: int
+
+    @staticmethod
+    def of(tokenizer: TokenizerFiles) -> "TokenRules":
+        """The rules of a tokenizer's folder."""
+        ids = tokenizer.special_ids
+        return TokenRules(ids["bos"], ids["eos"], tokenizer.vocab_size)

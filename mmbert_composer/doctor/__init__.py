@@ -1,0 +1,1 @@
+"""What this machine, this installation, these data and this run look like, each finding with what to do about it."""
