@@ -58,7 +58,7 @@ def test_the_same_in_steps(tiny_data: Path, tmp_path: Path) -> None:
     assert "this was prepared already" in run(prepare.app, "plan", *arguments, "--task-bytes", "9k")
     manifest = load_manifest(out)
     assert all(entry.documents <= 30 for entry in manifest.streams.values())
-    assert set(manifest.ledger["dropped"]) == {"below 40 characters", "more than the largest number of documents"}
+    assert set(manifest.ledger["dropped"]) == {"below 40 characters", "beyond max_documents"}
 
 
 def test_scripts_for_slurm(tiny_data: Path, tmp_path: Path) -> None:
