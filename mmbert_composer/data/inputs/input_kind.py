@@ -17,6 +17,8 @@ class Found:
     """Each as large as it comes: files, folders; in the order of their paths."""
     notes: tuple[str, ...] = ()
     """What a person should know: what was left out, and why."""
+    origin: str = ""
+    """Where the text is from, where finding it told that: a dataset of the hub and its commit."""
 
 
 def whole(unit: InputUnit, task_bytes: int) -> list[InputUnit]:
