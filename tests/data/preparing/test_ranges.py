@@ -83,7 +83,7 @@ def test_a_limit_keeps_the_highest_hashes_and_leaves_the_held_out_texts(
     assert held_out == held_out_before
     assert sorted(training) == sorted(sorted(before, key=xxh64_intdigest)[-1_200:])
     drops = limited.streams["jsonl/eng"].drops
-    assert drops == {"duplicate": 300, "more than the largest number of documents": len(before) - 1_200}
+    assert drops == {"duplicate": 300, "beyond max_documents": len(before) - 1_200}
     assert limited.streams["tiny/eng"] == unlimited.streams["tiny/eng"]
 
 
