@@ -10,7 +10,7 @@ import numpy as np
 from mmbert_composer.config import RunConfig
 from mmbert_composer.curriculum import SegmentPlan, StreamSize, make_plan
 from mmbert_composer.curriculum.mixture import select_streams
-from mmbert_composer.data.manifest import load_manifest
+from mmbert_composer.data.open_data import open_data
 from mmbert_composer.data.stream_sizes import stream_sizes
 from mmbert_composer.errors import UserError
 from mmbert_composer.model_size import model_size
@@ -126,8 +126,9 @@ def plan_run(config: RunConfig, cursors: dict[str, int] | None = None) -> RunPla
 
 
 def _sizes(config: RunConfig) -> tuple[dict[str, StreamSize] | None, int | None]:
-    if config.data.root is not None and Path(config.data.root).exists():
-        manifest = load_manifest(config.data.root)
+    source = config.data.source
+    if source is not None and (source.is_remote or source.folder.exists()):
+        manifest = open_data(source)
         if manifest.block_size != config.data.block_size:
             raise UserError(
                 f"{config.data.root}: its blocks hold {manifest.block_size} tokens, but data.block_size is "

@@ -32,6 +32,16 @@ LANGUAGES = {"eng": 60, "deu": 40, "fra": 24, "swh": 12, "isl": 6, "fao": 3}
 """Documents of each language of the tiny data: largest first, so that `languages: n` is easy to predict."""
 
 
+TINY_MODEL = {
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "local_attention": 16,
+}
+"""A model of some 50,000 weights, with local and global layers."""
+
+
 def tiny_documents(seed: int = 0) -> list[dict[str, str]]:
     """Documents of invented words, every language with an alphabet part and lengths of its own."""
     documents = []
@@ -125,13 +135,7 @@ def run_settings(data: Path, save_folder: Path) -> dict[str, Any]:
         "batch_size_multiple": 2,
         "device_train_microbatch_size": 2,
         "progress_bar": False,
-        "model": {
-            "hidden_size": 32,
-            "intermediate_size": 48,
-            "num_hidden_layers": 3,
-            "num_attention_heads": 2,
-            "local_attention": 16,
-        },
+        "model": dict(TINY_MODEL),
         "optimizer": {"name": "stable_adamw", "lr": 0.003},
         "curriculum": {
             "max_passes": 100,

@@ -17,8 +17,8 @@ LAYERS = [
     {"errors", "model_size"},
     {"curriculum"},
     {"data", "models", "optim", "checkpoints", "merging", "export", "importing", "runtime", "registry", "recipes"},
-    {"report"},
     {"runs"},
+    {"report"},
     {"callbacks"},
     {"config", "builders", "planning"},
     {"doctor"},
@@ -41,9 +41,9 @@ LIGHT = {
     f"{NAME}.cli.export": {"torch", "transformers", "huggingface_hub"},
     f"{NAME}.export.check_request": {"torch", "transformers"},
     f"{NAME}.importing.check_import": {"torch", "transformers", "tokenizers"},
+    f"{NAME}.cli.main": {"torch", "streaming", "transformers", "tokenizers", "matplotlib"},
     f"{NAME}.report": {"torch", "streaming", "transformers"},
     f"{NAME}.runs.list_runs": {"torch", "streaming", "transformers"},
-    f"{NAME}.cli.main": {"torch", "streaming", "transformers", "tokenizers", "matplotlib"},
 }
 """Module to what its import may not load."""
 

@@ -64,9 +64,15 @@ def build_trainer(
         UserError: before anything is written.
     """
     micro_batch = micro_batch_size(config.curriculum, dist.get_world_size(), config.device_train_microbatch_size)
-    assert config.data.root is not None
+    source = config.data.source
+    assert source is not None
     dataset = AnnealedDataset(
-        config.data.root, config.curriculum, seed=start.data_seed, batch_size=micro_batch, cursors=start.cursors
+        source,
+        config.curriculum,
+        seed=start.data_seed,
+        batch_size=micro_batch,
+        cursors=start.cursors,
+        shuffle_window=config.data.shuffle_window,
     )
     loader = AnnealedLoader(
         dataset,
@@ -76,7 +82,7 @@ def build_trainer(
     )
     loader.worker_init_fn = quiet_worker
     held_out = HeldOutLoader(
-        config.data.root,
+        source,
         _held_out_streams(config, dataset),
         batch_size=config.device_eval_batch_size or micro_batch,
         blocks_per_stream=config.data.held_out_blocks,

@@ -20,7 +20,7 @@ from mmbert_composer.callbacks.run_on_rank_zero import run_on_rank_zero
 from mmbert_composer.checkpoints.read_checkpoint import read_checkpoint
 from mmbert_composer.config import RunConfig
 from mmbert_composer.curriculum import make_plan
-from mmbert_composer.data.manifest import load_manifest
+from mmbert_composer.data.open_data import open_data
 from mmbert_composer.data.stream_sizes import stream_sizes
 from mmbert_composer.export.export_run import ensure_export
 from mmbert_composer.merging.finish_run import merge_run
@@ -28,7 +28,7 @@ from mmbert_composer.optim.build_optimizer import check_optimizer
 from mmbert_composer.report import build_report
 from mmbert_composer.runtime import private_shared_memory, safe_checkpoint_load
 from mmbert_composer.runtime.cpu_threads import share_cores
-from mmbert_composer.runtime.kept_memory import keep_freed_memory
+from mmbert_composer.runtime.kept_memory import give_back_freed_memory, keep_freed_memory
 from mmbert_composer.runtime.run_lock import RunLock
 from mmbert_composer.runtime.stop_signals import StopSignals
 
@@ -43,7 +43,8 @@ def run(config: RunConfig, signals: StopSignals) -> Path:
         StoppedError: the run was asked to stop, and can go on.
     """
     assert config.save_folder is not None
-    assert config.data.root is not None
+    source = config.data.source
+    assert source is not None
     folder = Path(config.save_folder)
     check_optimizer(config.optimizer)
     check_run_folder(folder, autoresume=config.autoresume)
@@ -54,7 +55,9 @@ def run(config: RunConfig, signals: StopSignals) -> Path:
     dist.initialize_dist(get_device(None), timeout=config.dist_timeout)
     check_nodes()
     share_cores(dist.get_local_world_size())
-    if not torch.cuda.is_available():
+    if torch.cuda.is_available():
+        give_back_freed_memory()  # all but what the loader frees, which is smaller
+    else:
         keep_freed_memory()
     lock = RunLock(folder, lambda: signals.received != 0)
     decide_on_rank_zero(lock.acquire)
@@ -67,13 +70,19 @@ def run(config: RunConfig, signals: StopSignals) -> Path:
 
 def _run_alone(config: RunConfig, folder: Path, named: NamedParts, signals: StopSignals) -> None:
     """The run, in a folder that is this run's alone."""
-    assert config.data.root is not None
-    manifest = load_manifest(config.data.root)
+    assert config.data.source is not None
+    manifest = open_data(config.data.source)
     past = describe_past(config, manifest)
     start = decide_on_rank_zero(lambda: _find_start(config, folder, past))
     if start.path is not None:
         check_all_see(start.path)
-    plan = make_plan(config.curriculum, stream_sizes(manifest), data_seed=start.data_seed, cursors=start.cursors)
+    plan = make_plan(
+        config.curriculum,
+        stream_sizes(manifest),
+        data_seed=start.data_seed,
+        cursors=start.cursors,
+        shuffle_window=config.data.shuffle_window,
+    )
     decide_on_rank_zero(lambda: check_plan(folder, plan, start.own))
     if dist.get_global_rank() == 0:
         for line in [*config.curriculum.rounding(), start.describe()]:

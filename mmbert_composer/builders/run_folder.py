@@ -54,7 +54,11 @@ def check_plan(folder: Path, plan: SegmentPlan, newest: CheckpointFile | None) -
     touched = 1 if newest is None else trained_segments(newest)
     for segment in range(min(touched, len(theirs) - 1) + 1):
         if segment >= len(plan.chain) or theirs[segment] != plan.chain[segment]:
-            what = "block size, segment_blocks or data.seed" if segment == 0 else f"segment {segment - 1}"
+            what = (
+                "block size, segment_blocks, data.seed or data.shuffle_window"
+                if segment == 0
+                else f"segment {segment - 1}"
+            )
             raise UserError(
                 f"save_folder {folder} holds a run with another plan: they differ in {what}, and that run has begun "
                 f"{touched} segments. Set the curriculum and data back, or name another save_folder"

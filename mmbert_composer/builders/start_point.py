@@ -158,12 +158,19 @@ def _annealing_state(content: dict[str, Any], path: Path) -> dict[str, Any]:
 
 
 def _checkpoint_seed(config: RunConfig, content: dict[str, Any], path: Path) -> int:
-    """The checkpoint's data.seed; a YAML that sets another one is refused."""
-    seed = int(_annealing_state(content, path)["data_seed"])
+    """The checkpoint's data.seed; a YAML that sets another one, or another shuffle_window, is refused."""
+    state = _annealing_state(content, path)
+    seed, window = int(state["data_seed"]), state.get("shuffle_window")
     asked = (config.raw.get("data") or {}).get("seed")
     if asked is not None and asked != seed:
         raise UserError(
             f"data.seed={asked}, but the checkpoint {path} drew its blocks with seed {seed}; another order would "
             f"repeat blocks. Remove data.seed, or set it to {seed}"
+        )
+    if config.data.shuffle_window != window:
+        found = "without one" if window is None else f"with {window}"
+        raise UserError(
+            f"data.shuffle_window={config.data.shuffle_window}, but the checkpoint {path} drew its blocks {found}; "
+            f"another order would repeat blocks. " + ("Remove it" if window is None else f"Set it to {window}")
         )
     return seed

@@ -81,6 +81,7 @@ class LanguageAnnealing(Callback):
             "segment": self._touched,
             "chain": self._plan.chain[self._touched],
             "data_seed": self._plan.data_seed,
+            "shuffle_window": self._plan.shuffle_window,
             "block_size": self._plan.block_size,
             "cursors": {
                 name: int(drawn)

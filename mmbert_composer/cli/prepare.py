@@ -195,26 +195,38 @@ def _show(manifest: "Manifest") -> None:
 def stats(
     data: Data,
     top: Annotated[int, typer.Option(help="Streams to show, the largest first; 0 for all.")] = 30,
+    csv: Annotated[Path | None, typer.Option(help="Write a row a stream; also what `data.counts` reads.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write totals, sources and streams.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw tokens by language and source: .png, .svg or .pdf.")] = None,
 ) -> None:
     """Show what a data folder holds, per source and per language."""
     from rich.console import Console
 
+    from mmbert_composer.data.data_stats import write_stats
     from mmbert_composer.data.data_tables import source_table, stream_table
     from mmbert_composer.data.manifest import load_manifest
 
     manifest = load_manifest(data)
+    write_stats(manifest, table=csv, tree=json, picture=plot)
     console = Console()
     console.print(source_table(manifest))
     console.print(stream_table(manifest, top))
 
 
 @app.command()
-def verify(data: Data) -> None:
-    """Read every shard again and compare it with the manifest."""
+def verify(
+    data: Data,
+    show: Annotated[int, typer.Option(help="Print the beginning of so many blocks, as text.")] = 0,
+    blocks: Annotated[int, typer.Option(min=0, help="Blocks of each stream to decode and look at.")] = 4,
+    seed: Annotated[int, typer.Option(help="Of which blocks.")] = 0,
+) -> None:
+    """Read every shard again and compare it with the manifest; decode some blocks of each stream."""
     from mmbert_composer.data.verify_data import verify_data
 
-    verified = verify_data(data)
+    verified = verify_data(data, show=show, blocks=blocks, seed=seed)
+    for snippet in verified.snippets:
+        typer.echo(f"{snippet.stream}, block {snippet.block}: {' '.join(snippet.text.split())[:120]}")
     typer.echo(
         f"{data}: {verified.streams:,} streams, {verified.shards:,} shards, {verified.bytes / 1e6:,.1f} MB: "
-        "all as written"
+        f"all as written; {verified.decoded:,} blocks decoded"
     )

@@ -10,7 +10,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from mmbert_composer.errors import UserError
 
-PATH_KEYS = ("save_folder", "load_path", "data.root", "data.counts", "callbacks.huggingface_export.out")
+PATH_KEYS = ("save_folder", "load_path", "data.root", "data.cache", "data.counts", "callbacks.huggingface_export.out")
 """Keys that hold a path, besides ``languages: FILE`` in a mixture."""
 
 

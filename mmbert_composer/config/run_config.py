@@ -1,5 +1,6 @@
 """The settings of a run as dataclasses: every key known, every value checked, every default in one place."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, get_args, get_type_hints
 from mmbert_composer.curriculum import Curriculum, Phase
 from mmbert_composer.curriculum.interval import parse_interval
 from mmbert_composer.curriculum.tokens import parse_tokens
+from mmbert_composer.data.data_source import DataSource
 from mmbert_composer.data.languages import normalise_language
 from mmbert_composer.errors import UserError, did_you_mean
 
@@ -18,7 +20,7 @@ PRECISIONS = ("fp32", "amp_bf16", "amp_fp16")
 LARGEST_SEED = 2**32 - 1
 """Of numpy's generators, which a run seeds beside torch's."""
 
-AT_LEAST = {"num_workers": 0, "seed": 0, "save_num_checkpoints_to_keep": -1}
+AT_LEAST = {"num_workers": 0, "download_retries": 0, "seed": 0, "save_num_checkpoints_to_keep": -1}
 """Lowest value of whole numbers that may be below 1."""
 
 
@@ -31,7 +33,19 @@ class DataConfig:
     segment_blocks: int
     """S, blocks in a segment: the mixture changes at its edges. A multiple of the batch and of num_canonical_nodes."""
     root: str | None = None
-    """Folder written by ``mmbert prepare``."""
+    """Folder written by ``mmbert prepare``, or a remote with such a folder: ``s3://``, ``gs://``, ``hf://datasets/``."""
+    cache: str | None = None
+    """Folder on every node for the shards of a remote."""
+    cache_limit: int | None = None
+    """Bytes of shards in the cache, as 2_000_000_000_000 or 2TB; null keeps all that was fetched."""
+    download_retries: int = DataSource.download_retries
+    """Tries after a first one that failed, each after a longer pause (1, 2, 4, ... at most 30 s)."""
+    download_timeout: float = DataSource.download_timeout
+    """Seconds that a try may take without an answer, where the kind of remote knows such a limit."""
+    verify: str = DataSource.verify
+    """``first_touch``: a shard is compared with its hash once a run and node, before it is read; or ``never``."""
+    shuffle_window: int | None = None
+    """Blocks of a stream that are shuffled together: few shards are in use at a time. null is all of the stream."""
     counts: str | None = None
     """A CSV (source, language, tokens) for ``mmbert plan`` where there is no data yet."""
     seed: int = 17
@@ -46,6 +60,14 @@ class DataConfig:
     """Whose held-out loss is measured: ``plan``, the streams that the run draws from, or ``all`` that the data has."""
     held_out_max_seq_len: int | None = None
     """Where held-out sequences are cut, the whole run long; null is the block size."""
+
+    @property
+    def source(self) -> DataSource | None:
+        """Where the blocks come from; None while ``root`` is not set."""
+        if self.root is None:
+            return None
+        names = [f.name for f in fields(DataSource)]
+        return DataSource(**{name: getattr(self, name) for name in names})
 
 
 @dataclass(frozen=True)
@@ -101,7 +123,15 @@ def parse_run_config(config: Mapping[str, Any]) -> RunConfig:
     known = [f.name for f in fields(RunConfig) if f.name not in ("raw", "phases")]
     _check_keys(config, known, "")
     values = {key: value for key, value in config.items() if key not in ("data", "curriculum")}
-    data = _dataclass(DataConfig, config.get("data"), "data")
+    section = config.get("data")
+    if isinstance(section, Mapping) and section.get("cache_limit") is not None:
+        section = {**section, "cache_limit": _bytes(section["cache_limit"], "data.cache_limit")}
+    data = _dataclass(DataConfig, section, "data")
+    if data.root is None and (data.cache is not None or data.cache_limit is not None):
+        raise UserError(
+            "data.cache and data.cache_limit are of a remote: set data.root to it, such as s3://bucket/data"
+        )
+    _ = data.source  # its checks: a cache for a remote, and no limit without one
     if data.held_out_streams not in ("plan", "all"):
         raise UserError(f"data.held_out_streams={data.held_out_streams!r} must be plan or all")
     _require(config, ("curriculum", "model", "optimizer", "global_train_batch_size", "device_train_microbatch_size"))
@@ -235,6 +265,18 @@ def _blocks(value: Any, block_size: int, key: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise UserError(f"{key}: {value!r} must be a number of blocks, at least 1, or tokens such as 4_718_592tok")
     return value
+
+
+def _bytes(value: Any, key: str) -> int:
+    """Bytes from a number of them, or from a text such as 500GB."""
+    units = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+    found = re.fullmatch(r"([\d_.]+) ?([KMGT]?B)?", str(value).strip().upper())
+    try:
+        if isinstance(value, bool) or found is None:
+            raise ValueError
+        return int(float(found[1]) * units[found[2] or "B"])
+    except ValueError:
+        raise UserError(f"{key}={value!r} must be a number of bytes, or a text such as 500GB or 2TB") from None
 
 
 def _dataclass(kind: type, section: Any, where: str) -> Any:

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from mmbert_composer.curriculum.permutation import combine, key_of, permute
+from mmbert_composer.curriculum.permutation import combine, key_of, permute, permute_in_windows
 from mmbert_composer.curriculum.segment_plan import SegmentPlan
 
 
@@ -28,7 +28,8 @@ class BlockSampler:
 
     A stream's blocks are drawn without replacement: pass v goes through its parts in order, each by a
     permutation keyed by (data_seed, stream, part, v), and the next pass begins when all are drawn, in
-    whichever phase or run that happens.
+    whichever phase or run that happens. With the plan's ``shuffle_window`` the permutation is of windows, then of the
+    blocks in one, so that few shards of a stream are in use at a time.
     """
 
     def __init__(self, plan: SegmentPlan) -> None:
@@ -59,7 +60,13 @@ class BlockSampler:
         place = offset[stream] + position
         part = np.searchsorted(part_offset, place, side="right") - 1
         key = combine(part_key[part], visit.astype(np.uint64))
-        index = part_offset[part] + permute(place - part_offset[part], part_size[part], key) - offset[stream]
+        inside = place - part_offset[part]
+        window = self.plan.shuffle_window
+        if window is None:
+            drawn_in_part = permute(inside, part_size[part], key)
+        else:
+            drawn_in_part = permute_in_windows(inside, part_size[part], key, window)
+        index = part_offset[part] + drawn_in_part - offset[stream]
         total = len(stream)
         order_key = np.uint64(key_of(self.plan.data_seed, "order", segment))
         served = stream[permute(np.arange(total), np.array(total), np.array(order_key))]

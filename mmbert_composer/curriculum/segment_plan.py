@@ -24,6 +24,7 @@ class SegmentPlan:
     """Blocks of each stream in each segment of a run.
 
     ``cursors``: blocks of each stream drawn before the run (a run that continues another one).
+    ``shuffle_window``: blocks of a stream that are shuffled together; None is all of a part.
     ``blocks``: [segments, streams]. ``chain``: num_segments + 1 hashes; link k covers everything drawn
     before segment k, so a checkpoint that reached link k can be continued by any plan with the same link.
     """
@@ -36,6 +37,7 @@ class SegmentPlan:
     cursors: NDArray[np.int64]
     phases: tuple[str, ...]
     blocks: NDArray[np.int64]
+    shuffle_window: int | None = None
 
     @property
     def num_segments(self) -> int:
@@ -58,6 +60,8 @@ class SegmentPlan:
     @cached_property
     def chain(self) -> tuple[str, ...]:
         base = [FORMAT, self.block_size, self.segment_blocks, self.data_seed]
+        if self.shuffle_window is not None:  # absent in plans of runs before there was one
+            base.append(self.shuffle_window)
         link = _digest(json.dumps(base).encode())
         links = [link]
         for segment in range(self.num_segments):
@@ -82,6 +86,7 @@ class SegmentPlan:
             "block_size": self.block_size,
             "segment_blocks": self.segment_blocks,
             "data_seed": self.data_seed,
+            **({} if self.shuffle_window is None else {"shuffle_window": self.shuffle_window}),
             "streams": list(self.streams),
             "cursors": self.cursors.tolist(),
             "segments": [
@@ -101,12 +106,14 @@ def make_plan(
     *,
     data_seed: int,
     cursors: Mapping[str, int] | None = None,
+    shuffle_window: int | None = None,
 ) -> SegmentPlan:
     """The plan of a run, the same whatever the order of the languages and on every machine.
 
     Args:
         sizes: "source/language" to what the stream holds.
         cursors: blocks already drawn, by a run that this one continues; they count against max_passes.
+        shuffle_window: blocks of a stream that are shuffled together; None is all of a part.
 
     Raises:
         UserError: a language that the data lacks, a source whose streams are all capped.
@@ -143,6 +150,7 @@ def make_plan(
         cursors=start,
         phases=tuple(phase.name for phase in curriculum.phases for _ in range(phase.segments)),
         blocks=np.stack(rows),
+        shuffle_window=shuffle_window,
     )
 
 
@@ -151,7 +159,9 @@ def read_plan_json(path: Path) -> dict[str, Any]:
     try:
         plan: object = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: not a readable plan ({error}); restore it from a copy, or use another folder") from error
+        raise UserError(
+            f"{path}: not a readable plan ({error}); restore it from a copy, or use another folder"
+        ) from error
     if not isinstance(plan, dict) or cast("dict[str, Any]", plan).get("format") != FORMAT:
         raise UserError(f"{path}: this plan has another format; this version reads format {FORMAT}")
     return cast("dict[str, Any]", plan)

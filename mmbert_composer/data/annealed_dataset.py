@@ -6,16 +6,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from streaming import Stream, StreamingDataset
-from streaming.base.spanner import Spanner
 
-from mmbert_composer.curriculum import BlockSampler, Curriculum, SegmentPlan, make_plan
-from mmbert_composer.data.manifest import load_manifest
+from mmbert_composer.curriculum import AheadSampler, BlockSampler, Curriculum, SegmentPlan, make_plan
+from mmbert_composer.data.checked_dataset import CheckedDataset
+from mmbert_composer.data.checked_stream import CheckedStream
+from mmbert_composer.data.data_source import DataSource, as_source
+from mmbert_composer.data.open_data import open_data
 from mmbert_composer.data.stream_sizes import stream_sizes
+from mmbert_composer.data.working_set import check_cache_limit
 from mmbert_composer.errors import UserError
 
 
-class AnnealedDataset(StreamingDataset):
+class AnnealedDataset(CheckedDataset):
     """Blocks in the order of a segment plan.
 
     A sample is ``{"input_ids", "cu_seqlens", "stream", "index", "visit"}``: the block as stored, the index
@@ -26,36 +28,47 @@ class AnnealedDataset(StreamingDataset):
     so that a step holds the same blocks on any number of nodes, ranks and workers that can share its batch.
 
     Args:
-        root: folder written by ``mmbert prepare``.
+        root: folder written by ``mmbert prepare``, or a source that says how it gets here.
         curriculum: phases; its block size must be that of the data.
         seed: of the order of blocks (``data.seed``), apart from the seed of the run.
         batch_size: micro-batch per device, in blocks. One for the whole run.
         cursors: blocks of each stream drawn by a run that this one continues.
+        shuffle_window: blocks of a stream that are shuffled together; None is all of what one ``prepare`` added.
 
     Raises:
-        UserError: data that does not fit the curriculum (block size, languages, passes).
+        UserError: data that does not fit the curriculum (block size, languages, passes), or a cache that is too small.
     """
 
     def __init__(
         self,
-        root: str | Path,
+        root: str | Path | DataSource,
         curriculum: Curriculum,
         *,
         seed: int,
         batch_size: int,
         cursors: Mapping[str, int] | None = None,
+        shuffle_window: int | None = None,
     ) -> None:
-        self.manifest = load_manifest(root)
+        source = as_source(root)
+        self.manifest = open_data(source)
         if self.manifest.block_size != curriculum.block_size:
             raise UserError(
-                f"{root}: its blocks hold {self.manifest.block_size} tokens, but data.block_size is "
+                f"{source.root}: its blocks hold {self.manifest.block_size} tokens, but data.block_size is "
                 f"{curriculum.block_size}; set data.block_size={self.manifest.block_size} or prepare the text again"
             )
         self.curriculum = curriculum
-        self.plan: SegmentPlan = make_plan(curriculum, stream_sizes(self.manifest), data_seed=seed, cursors=cursors)
-        self._sampler = BlockSampler(self.plan)
+        self.plan: SegmentPlan = make_plan(
+            curriculum,
+            stream_sizes(self.manifest),
+            data_seed=seed,
+            cursors=cursors,
+            shuffle_window=shuffle_window,
+        )
+        check_cache_limit(source, self.plan, self.manifest)
+        self._sampler = AheadSampler(BlockSampler(self.plan))
         super().__init__(
-            streams=[Stream(local=str(self.manifest.root / name)) for name in self.plan.streams],
+            streams=[CheckedStream(source, name, curriculum.block_size) for name in self.plan.streams],
+            cache_limit=source.cache_limit,
             epoch_size=curriculum.segment_blocks,
             batch_size=batch_size,
             num_canonical_nodes=1,  # the segment is dealt block by block, so any number of nodes can share it
@@ -67,9 +80,8 @@ class AnnealedDataset(StreamingDataset):
             wrong = int(np.flatnonzero(self.samples_per_stream != self.plan.stream_blocks)[0])
             raise UserError(
                 f"{self.manifest.root / self.plan.streams[wrong]}: {self.samples_per_stream[wrong]} blocks in its "
-                f"index, {self.plan.stream_blocks[wrong]} in manifest.json; run: mmbert prepare verify {root}"
+                f"index, {self.plan.stream_blocks[wrong]} in manifest.json; run: mmbert prepare verify {source.root}"
             )
-        self.spanner = _VirtualSpanner(self.samples_per_shard)
 
     def resample_streams(self, epoch: int, stream_id: int | None = None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The virtual ids of a segment, in the order they are served, as one shuffle unit."""
@@ -83,13 +95,15 @@ class AnnealedDataset(StreamingDataset):
         samples = self.sample_offset_per_stream[draws.stream] + draws.index + draws.visit * self.num_samples
         return np.array([len(samples)], np.int64), samples
 
-    def get_item(self, sample_id: int, retry: int = 7) -> dict[str, Any]:
-        """The block behind a virtual id."""
-        visit, sample = divmod(int(sample_id), self.num_samples)
-        block = super().get_item(sample, retry)
-        stream = int(np.searchsorted(self.sample_offset_per_stream, sample, side="right")) - 1
-        block["stream"], block["visit"] = stream, visit
-        block["index"] = sample - int(self.sample_offset_per_stream[stream])
+    def sample_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Samples that virtual ids stand for: the visit is dropped."""
+        return ids % self.num_samples
+
+    def served(self, block: dict[str, Any], sample_id: int, shard: int, place: int) -> dict[str, Any]:
+        """The block behind a virtual id, with which block it is."""
+        stream = int(self.stream_per_shard[shard])
+        block["stream"], block["visit"] = stream, sample_id // self.num_samples
+        block["index"] = int(self.sample_offset_per_shard[shard] - self.sample_offset_per_stream[stream]) + place
         return block
 
     def state_dict(self, num_samples: int, from_beginning: bool) -> dict[str, Any]:
@@ -126,10 +140,3 @@ class AnnealedDataset(StreamingDataset):
     @staticmethod
     def _segments_touched(epoch: int, sample_in_epoch: int) -> int:
         return epoch + (1 if sample_in_epoch else 0)
-
-
-class _VirtualSpanner(Spanner):
-    """Finds the shard of a virtual id: the visit is dropped."""
-
-    def __getitem__(self, index: int) -> tuple[int, int]:
-        return super().__getitem__(int(index) % self.num_samples)

@@ -90,10 +90,13 @@ class AnnealedLoader(StreamingDataLoader):
         blocks = super(StreamingDataLoader, self).__iter__()
         while True:
             served: list[Blocks] = []
-            for micro_batch in blocks:
-                served.append(micro_batch)
-                if len(served) == self._micro_batches:
-                    break
+            try:
+                for micro_batch in blocks:
+                    served.append(micro_batch)
+                    if len(served) == self._micro_batches:
+                        break
+            except UserError as error:
+                raise _as_raised(error) from None
             if not served:
                 return
             self.served = served
@@ -116,6 +119,12 @@ class AnnealedLoader(StreamingDataLoader):
     def data_spec(self) -> DataSpec:
         """What Composer's Trainer takes as ``train_dataloader``."""
         return packed_data_spec(self)
+
+
+def _as_raised(error: UserError) -> UserError:
+    """A worker's error without the traceback that DataLoader puts into its message."""
+    name = f"{UserError.__module__}.{UserError.__name__}: "
+    return UserError(str(error).rpartition(name)[2].strip())
 
 
 def packed_data_spec(loader: Any) -> DataSpec:

@@ -28,24 +28,22 @@ def cut_sequences(
         cu_seqlens [pieces + 1], int32, from 0 to blocks * block_size.
     """
     num_blocks, block_size = input_ids.shape
-    lengths: list[NDArray[np.int64]] = []
-    is_text: list[NDArray[np.bool_]] = []
-    for cu_seqlens in ends:
-        inside = np.diff(cu_seqlens).astype(np.int64)
-        tail = block_size - int(cu_seqlens[-1])
-        lengths.append(np.append(inside, tail) if tail else inside)
-        text = np.ones(len(inside) + (tail > 0), bool)
-        text[len(inside) :] = False
-        is_text.append(text)
-    length = np.concatenate(lengths)
+    edge = np.array([block_size], np.int32)
+    bounds = np.concatenate([part for cu_seqlens in ends for part in (cu_seqlens, edge)])
+    # The last length of a block is its padding; the one after it, from block to block, is none.
+    last = np.cumsum([len(cu_seqlens) + 1 for cu_seqlens in ends]) - 1
+    is_text = np.ones(len(bounds), bool)
+    is_text[last - 1] = False
+    length = np.diff(bounds, append=0).astype(np.int64)
+    length[last] = 0
     pieces = -(-length // max_seq_len)
     parent = np.repeat(np.arange(len(length)), pieces)
     number = np.arange(len(parent)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
-    short, longer = np.divmod(length, pieces)
+    short, longer = np.divmod(length, np.maximum(pieces, 1))
     piece_length = short[parent] + (number < longer[parent])
     cu_seqlens = np.zeros(len(parent) + 1, np.int64)
     np.cumsum(piece_length, out=cu_seqlens[1:])
-    inner = cu_seqlens[:-1][(number > 0) & np.concatenate(is_text)[parent]]
+    inner = cu_seqlens[:-1][(number > 0) & is_text[parent]]
     flat = input_ids.reshape(num_blocks * block_size)
     flat[inner - 1] = eos_id
     flat[inner] = bos_id

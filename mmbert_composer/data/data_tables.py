@@ -12,13 +12,18 @@ _NUMBERS = ("docs", "tokens", "blocks", "fill", "held", "drops")
 _WIDTHS = {"tokens": 11, "blocks": 6}
 
 
+def by_source(manifest: Manifest) -> dict[str, list[StreamEntry]]:
+    """Each source's streams."""
+    sources: dict[str, list[StreamEntry]] = defaultdict(list)
+    for name, entry in manifest.streams.items():
+        sources[name.rpartition("/")[0]].append(entry)
+    return dict(sorted(sources.items()))
+
+
 def source_table(manifest: Manifest) -> Table:
     """One row a source, and a last one for all."""
-    by_source: dict[str, list[StreamEntry]] = defaultdict(list)
-    for name, entry in manifest.streams.items():
-        by_source[name.rpartition("/")[0]].append(entry)
     table = _table(f"{manifest.root}: blocks of {manifest.block_size:,} tokens", ("source", "streams"))
-    for source, entries in sorted(by_source.items()):
+    for source, entries in by_source(manifest).items():
         table.add_row(source, f"{sum(e.blocks > 0 for e in entries):,}", *_numbers(manifest, entries))
     everything = list(manifest.streams.values())
     table.add_section()

@@ -1,16 +1,21 @@
 """Held-out blocks, always masked the same way: a loss that can be compared across phases and runs."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from composer import DataSpec
 from composer.utils import dist
-from streaming import LocalDataset
 
 from mmbert_composer.data.annealed_loader import packed_data_spec
-from mmbert_composer.data.manifest import load_manifest
+from mmbert_composer.data.block_shard import BlockShard, read_index
+from mmbert_composer.data.checked_stream import CheckedStream
+from mmbert_composer.data.data_source import DataSource, as_source
+from mmbert_composer.data.first_rank import on_first_rank
+from mmbert_composer.data.manifest import HELD_OUT_FOLDER
 from mmbert_composer.data.masking import Masker
+from mmbert_composer.data.open_data import THREADS, open_data
 from mmbert_composer.data.packed_batch import PackedBatch, pack_batch, read_blocks
 from mmbert_composer.errors import UserError
 
@@ -29,7 +34,7 @@ class HeldOutLoader:
     the same sums.
 
     Args:
-        root: folder written by ``mmbert prepare``.
+        root: folder written by ``mmbert prepare``, or a source that says how it gets here.
         streams: "source/language" names to use; those without held-out blocks are left out.
         batch_size: blocks a device.
         blocks_per_stream: at most so many of each stream, the first ones.
@@ -38,26 +43,37 @@ class HeldOutLoader:
 
     def __init__(
         self,
-        root: str | Path,
+        root: str | Path | DataSource,
         streams: list[str],
         *,
         batch_size: int,
         blocks_per_stream: int = 64,
         max_seq_len: int | None = None,
     ) -> None:
-        manifest = load_manifest(root)
+        source = as_source(root)
+        manifest = open_data(source)
         self.streams = [name for name in streams if manifest.streams[name].heldout_blocks > 0]
         if not self.streams:
-            raise UserError(f"{root}: no stream of this run has held-out text; every language has a single document")
+            raise UserError(
+                f"{source.root}: no stream of this run has held-out text; every language has a single document"
+            )
         self.batch_size = batch_size
         self.max_seq_len = max_seq_len or manifest.block_size
         self._special = manifest.special_ids
-        self._folders = [LocalDataset(str(manifest.root / "heldout" / name)) for name in self.streams]
-        self._samples = [
-            (stream, index)
-            for stream, name in enumerate(self.streams)
-            for index in range(min(blocks_per_stream, manifest.streams[name].heldout_blocks))
+        self._block_size = manifest.block_size
+        self._folders = [
+            CheckedStream(source, f"{HELD_OUT_FOLDER}/{name}", manifest.block_size) for name in self.streams
         ]
+        self._samples: list[tuple[int, int]] = []
+        self._places: list[list[tuple[BlockShard, int]]] = []
+        for stream, folder in enumerate(self._folders):
+            shards = read_index(folder.local, manifest.block_size)
+            places = [(shard, number) for shard in shards for number in range(shard.samples)][:blocks_per_stream]
+            self._places.append(places)
+            self._samples += [(stream, index) for index in range(len(places))]
+        self._checked: set[Path] = set()
+        if source.is_remote:
+            on_first_rank(self._prepare_all)
         self._masker = Masker(
             MASK_SEED,
             vocab_size=manifest.vocab_size,
@@ -96,8 +112,24 @@ class HeldOutLoader:
 
     def _read(self, stream: int, index: int) -> dict[str, object]:
         # A filler (-1) is the very first block; its labels are removed when the batch is packed.
-        block = self._folders[max(stream, 0)][index]
-        return {**block, "stream": stream, "index": index, "visit": 0}
+        shard, number = self._places[max(stream, 0)][index]
+        self._prepare(max(stream, 0), shard)
+        row = np.empty(self._block_size, np.uint32)
+        cu_seqlens = shard.read(number, row)
+        return {"input_ids": row, "cu_seqlens": cu_seqlens, "stream": stream, "index": index, "visit": 0}
+
+    def _prepare(self, stream: int, shard: BlockShard) -> None:
+        """See that a shard is here and whole, before its first block is read."""
+        if shard.path not in self._checked:
+            self._folders[stream].prepare_shard(shard)
+            self._checked.add(shard.path)
+
+    def _prepare_all(self) -> None:
+        """Fetch what evaluations will read: a small file a stream."""
+        needed = {shard.path: (stream, shard) for stream, places in enumerate(self._places) for shard, _ in places}
+        with ThreadPoolExecutor(THREADS) as pool:
+            for _ in pool.map(lambda which: self._prepare(*which), needed.values()):
+                pass
 
     def data_spec(self) -> DataSpec:
         """What Composer's Evaluator takes as ``dataloader``."""

@@ -1,9 +1,8 @@
 """Reading ``metrics.jsonl``: one line a step, and events; of a step seen twice the last line counts."""
 
-import json
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmbert_composer.errors import UserError
+from mmbert_composer.runs.metrics_lines import parsed_lines
 
 NUMBERS = (
     "batch",
@@ -141,11 +141,7 @@ def _keep_before(entries: list[HeldOutEval] | list[StreamTokens], batch: int) ->
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
-    """Each line as an object that has a batch; None where a line cannot be read.
-
-    A process killed while writing leaves half a line, and the next process may have written its first
-    line right behind it: that one is found again.
-    """
+    """The lines of a file, see ``parsed_lines``."""
     try:
         file = path.open(encoding="utf-8", errors="replace")
     except OSError as error:
@@ -155,27 +151,6 @@ def _lines(path: Path) -> Iterator[dict[str, Any] | None]:
         ) from error
     with file:
         yield from parsed_lines(file)
-
-
-def parsed_lines(texts: Iterable[str]) -> Iterator[dict[str, Any] | None]:
-    """Each text as an object that has a batch; None where it cannot be read, and then what is found in its end."""
-    for text in texts:
-        if not text.strip():
-            continue
-        line = _parse(text)
-        if line is None:
-            yield None
-            line = _parse(text[max(text.rfind('{"event"'), text.rfind('{"batch"'), 0) :])
-        if line is not None:
-            yield line
-
-
-def _parse(text: str) -> dict[str, Any] | None:
-    try:
-        line = json.loads(text)
-    except ValueError:
-        return None
-    return line if isinstance(line, dict) and isinstance(line.get("batch"), int) else None
 
 
 def _number(value: object) -> float:

@@ -162,7 +162,8 @@ def _waves(
 
 
 def _held_blocks(config: Mapping[str, Any], streams: tuple[str, ...]) -> tuple[NDArray[np.int64] | None, str]:
-    root = (config.get("data") or {}).get("root")
+    data = config.get("data") or {}
+    root = data.get("cache") or data.get("root")  # of a remote: what is here of it
     if not root:
         return None, "config.yaml names no data.root"
     try:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mmbert_composer.report.read_metrics import parsed_lines
+from mmbert_composer.runs.metrics_lines import parsed_lines
 
 FIRST_READ = 1 << 16
 """Bytes read from the end at first, four times as many while they hold no step: an evaluation's line can be long."""

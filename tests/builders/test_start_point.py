@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
-from mmbert_composer.builders.start_point import find_start
+from mmbert_composer.builders.start_point import _checkpoint_seed, find_start
 from mmbert_composer.config import parse_run_config
+from mmbert_composer.errors import UserError
 
 pytest_plugins = ("tiny_models", "foreign_tokenizers", "imported_models")
 
@@ -19,3 +22,26 @@ def test_the_rotary_base_of_the_weights_is_told_where_it_changes(tmp_path, setti
         )
     else:
         assert start.describe().endswith("new optimizer, clock and cursors")
+
+
+@pytest.mark.parametrize(
+    ("drew", "asked", "message"),
+    [
+        (None, 8192, r"data.shuffle_window=8192, but the checkpoint ep1.pt drew its blocks without one; .* Remove it"),
+        (
+            4096,
+            None,
+            r"data.shuffle_window=None, but the checkpoint ep1.pt drew its blocks with 4096; .*Set it to",
+        ),
+        (4096, 4096, None),
+    ],
+)
+def test_another_shuffle_window_than_the_checkpoints_is_refused(settings, drew, asked, message):
+    settings["data"]["shuffle_window"] = asked
+    state = {"data_seed": 3, "shuffle_window": drew, "cursors": {}}
+    content = {"state": {"callbacks": {"LanguageAnnealing": state}}}
+    if message is None:
+        assert _checkpoint_seed(parse_run_config(settings), content, Path("ep1.pt")) == 3
+        return
+    with pytest.raises(UserError, match=message):
+        _checkpoint_seed(parse_run_config(settings), content, Path("ep1.pt"))

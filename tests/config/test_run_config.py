@@ -1,6 +1,7 @@
 import pytest
 
 from mmbert_composer.config import parse_run_config
+from mmbert_composer.data.data_source import DataSource
 from mmbert_composer.errors import UserError
 
 
@@ -23,6 +24,20 @@ def test_batch_sizes_in_tokens(settings):
     assert parse_run_config(settings).global_train_batch_size == 4
     settings["global_train_batch_size"] = "250tok"
     with pytest.raises(UserError, match="250tok is not a whole number of blocks of 64 tokens"):
+        parse_run_config(settings)
+
+
+def test_a_remote(settings):
+    assert parse_run_config(settings).data.source == DataSource(settings["data"]["root"])
+    remote = {"root": "s3://bucket/data", "cache": "/nvme", "cache_limit": "1.5 TB", "download_retries": 0}
+    settings["data"] |= {**remote, "verify": "never", "shuffle_window": 8192}
+    config = parse_run_config(settings).data
+    assert config.source == DataSource("s3://bucket/data", "/nvme", 1_500_000_000_000, 0, 60.0, "never")
+    for given, limit in ((2_000_000, 2_000_000), ("200gb", 200 * 10**9), ("5_000", 5000), (None, None)):
+        settings["data"]["cache_limit"] = given
+        assert parse_run_config(settings).data.cache_limit == limit
+    settings["data"]["root"] = None
+    with pytest.raises(UserError, match=r"data.cache and data.cache_limit are of a remote"):
         parse_run_config(settings)
 
 
@@ -65,6 +80,15 @@ def top(key, value):
     ("change", "message"),
     [
         (top("sede", 3), r"unknown key sede: did you mean seed\?"),
+        (top("data.cache_limit", "5 GB"), r"data.cache_limit is set, but data.root=.* is a folder: a shard removed"),
+        (
+            top("data.cache_limit", "much"),
+            r"data.cache_limit='much' must be a number of bytes, or a text such as",
+        ),
+        (top("data.cache", "c"), r"data.cache=c is set, but data.root=.* is a folder, which is read where it is"),
+        (top("data.root", "gs://b/d"), r"data.root=gs://b/d is a remote: set data.cache to a folder on every node"),
+        (top("data.verify", "yes"), r"data.verify='yes' must be one of first_touch, never"),
+        (top("data.shuffle_window", 0), r"data.shuffle_window=0 must be a whole number, at least 1"),
         (top("data.segment_block", 3), r"unknown key data.segment_block: did you mean segment_blocks\?"),
         (phase("mask_ration", 0.1), r"unknown key phase 'three': mask_ration: did you mean mask_ratio\?"),
         (phase("mask_ratio", 1.5), r"phase 'three': mask_ratio=1.5 must be in \(0, 1\)"),

@@ -1,4 +1,5 @@
 import csv
+import hashlib
 import json
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmbert_composer.curriculum import BlockSampler, Curriculum, Phase, StreamSize, make_plan
+from mmbert_composer.curriculum import BlockSampler, Curriculum, Phase, SegmentPlan, StreamSize, make_plan
 from mmbert_composer.curriculum.mixture import phase_shares
 from mmbert_composer.errors import UserError
 from tests.conftest import REAL_DATA
@@ -220,3 +221,39 @@ def test_the_real_counts_of_1834_streams():
     )
     assert (capped.cursors_at(11) <= 5 * capped.stream_blocks).all()
     assert (capped.cursors_at(11) == 5 * capped.stream_blocks).sum() > 100  # the cap does bind
+
+
+def test_a_shuffle_window_belongs_to_the_plan_and_keeps_every_block():
+    c, sizes = curriculum([wave("a", 6, None, 0.5)]), sizes_of([300, 40, 9])
+    plain, windows = make_plan(c, sizes, data_seed=1), make_plan(c, sizes, data_seed=1, shuffle_window=50)
+    assert not set(plain.chain) & set(windows.chain)
+    assert windows.to_json()["shuffle_window"] == 50
+    assert "shuffle_window" not in plain.to_json()
+    draws = [BlockSampler(windows).segment(segment) for segment in range(6)]
+    blocks = [tuple(row) for d in draws for row in np.stack([d.stream, d.index, d.visit], axis=1).tolist()]
+    assert len(set(blocks)) == len(blocks) == 6 * 64
+    for stream, held in enumerate(windows.stream_blocks.tolist()):
+        first_pass = [index for s, index, visit in blocks if s == stream and visit == 0]
+        assert len(first_pass) == min(held, windows.cursors_at(6)[stream])
+    # the largest is drawn window by window: 50 neighbours on the ring of its 300 blocks
+    largest = np.array([index for s, index, _ in blocks if s == 0])[:50]
+    assert np.ptp(np.sort((largest - largest[0] + 50) % 300)) < 50
+
+
+def test_draws_are_those_of_every_version():
+    """A run that is continued by a later version draws what it would have drawn."""
+    plan = SegmentPlan(
+        block_size=64,
+        segment_blocks=48,
+        data_seed=5,
+        streams=("a/deu", "a/eng", "b/und"),
+        sizes=(StreamSize(1, 7, (5, 2)), StreamSize(1, 40), StreamSize(1, 3)),
+        cursors=np.array([3, 0, 0]),
+        phases=("p", "p"),
+        blocks=np.array([[12, 30, 6], [8, 40, 0]]),
+    )
+    assert plan.chain[-1] == "6202d0a7604edeb22bc80568cc8e06e7"
+    for segment, digest in enumerate(["0b6bc7c66a783490", "a8c8e1d7b27bb9e3"]):
+        draws = BlockSampler(plan).segment(segment)
+        parts = [array.tobytes() for array in (draws.stream, draws.index, draws.visit)]
+        assert hashlib.blake2b(b"".join(parts), digest_size=8).hexdigest() == digest

@@ -43,8 +43,8 @@ def print_report(
     imports, beyond = _seconds(rows)
     for ranks, extra in beyond.items():
         console.print(
-            f"restart on {ranks} ranks (medians): {imports[ranks]:.1f} s of imports, then {extra:.1f} s until its first "
-            f"step is done, building the model included"
+            f"restart on {ranks} ranks (medians): {imports[ranks]:.1f} s of imports, then {extra:.1f} s until "
+            f"the first step is done, building the model included"
         )
     console.print(f"shared memory left behind: {sorted(left) or 'nothing'}")
     trouble = [row.trouble for _, row in rows if row.trouble]

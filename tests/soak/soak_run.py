@@ -6,6 +6,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from tests.conftest import TINY_MODEL
+
 BLOCK_SIZE = 64
 SEGMENT_BLOCKS = 64
 SEGMENTS = 14
@@ -45,14 +47,7 @@ def write_yaml(path: Path, data: Path, *, dropout: float) -> Path:
         "device_train_microbatch_size": 2,
         "dist_timeout": 60,
         "progress_bar": False,
-        "model": {
-            "hidden_size": 32,
-            "intermediate_size": 48,
-            "num_hidden_layers": 3,
-            "num_attention_heads": 2,
-            "local_attention": 16,
-            "attention_out_dropout": dropout,
-        },
+        "model": TINY_MODEL | {"attention_out_dropout": dropout},
         "optimizer": {"name": "stable_adamw", "lr": 0.0008},
         "curriculum": {"max_passes": 1000, "phases": phases},
         "callbacks": {"sample_log": {}, "checkpoint_merging": {"last": 3}, "huggingface_export": {}},
