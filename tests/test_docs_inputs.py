@@ -17,7 +17,17 @@ from tests.data.inputs.units import merge_indexes, write_mds
 from tests.documents import Document, run_command, shortened
 
 DOCUMENT = Document(ROOT / "docs" / "data.md")
-SHORT = [*shortened(3, 16_384, 8_192), "curriculum.phases.0.batch_size.over=8_192tok", "data.segment_blocks=16"]
+# One phase of a few steps; what follows a run (a merge, an export) is shown elsewhere.
+SHORT = [
+    *shortened(1, 24_576, 8_192),
+    "curriculum.phases.0.lr.over=8_192tok",
+    "curriculum.phases.0.batch_size.over=8_192tok",
+    "curriculum.phases.1.duration=null",
+    "curriculum.phases.2.duration=null",
+    "data.segment_blocks=24",
+    "callbacks.checkpoint_merging=null",
+    "callbacks.huggingface_export=null",
+]
 SUFFIX = "-tokenized-chunked-8192-512-32-backfill-nodups"
 FOLDERS = {"eng": "textbooks", "deu": "fineweb2-sampled/deu_Latn", "fra": "fineweb2-sampled/fra_Latn"}
 
@@ -93,8 +103,9 @@ def test_a_published_folder_is_imported_and_trained_on(there):
         assert imported.tokens + imported.heldout_tokens == encoded.tokens + encoded.heldout_tokens
         assert imported.documents + imported.heldout_documents == encoded.documents + encoded.heldout_documents
     steps = [row for row in read_jsonl(there / "runs/published/metrics.jsonl") if "event" not in row]
-    assert {row["phase"] for row in steps} == {"few", "more", "all"}
+    assert len(steps) >= 3
     assert steps[-1]["loss"] < steps[0]["loss"]
+    assert steps[-1]["token"] + 8 * 1024 >= 24_576
 
 
 def test_rows_of_a_recipe(there):

@@ -1,13 +1,14 @@
 """Best-fit-decreasing packing of sequences into blocks of one size. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 MAX_SEQUENCES = 512
-
+# A block with less free room than this leaves is not worth opening again.
+WELL_FILLED = 0.999
 
 # A rest below this share of a block is no context to learn from: it shares with the piece before.
 MIN_REST = 1 / 8
@@ -38,6 +39,34 @@ def to_sequences(content: NDArray[np.uint32], block_size: int, bos: int, eos: in
         sequence[0], sequence[1:-1], sequence[-1] = bos, content[start:end], eos
         sequences.append(sequence)
     return sequences
+
+
+def pack_pools(
+    batches: Iterable[list[NDArray[np.uint32]]], block_size: int, pool_tokens: int
+) -> Iterator[list[NDArray[np.uint32]]]:
+    """Blocks of the sequences that come in ``batches``, packed in pools of about ``pool_tokens``.
+
+    The emptiest blocks of a pool, at most a sixteenth, are opened again and go into the next one: only the last pool
+    leaves blocks unfilled for want of what would fit.
+    """
+    pool: list[NDArray[np.uint32]] = []
+    tokens = 0
+    for sequences in batches:
+        pool += sequences
+        tokens += sum(map(len, sequences))
+        if tokens < pool_tokens:
+            continue
+        lengths = [len(sequence) for sequence in pool]
+        blocks = pack(lengths, block_size)
+        used = [sum(lengths[index] for index in block) for block in blocks]
+        emptiest = sorted(range(len(blocks)), key=lambda number: used[number])[: max(1, len(blocks) // 16)]
+        again = {number for number in emptiest if used[number] < WELL_FILLED * block_size}
+        yield from ([pool[index] for index in block] for number, block in enumerate(blocks) if number not in again)
+        # In the order of the numbers, so that equal lengths have one order.
+        pool = [pool[index] for number in sorted(again) for index in blocks[number]]
+        tokens = sum(map(len, pool))
+    for block in pack([len(sequence) for sequence in pool], block_size):
+        yield [pool[index] for index in block]
 
 
 def pack(lengths: Sequence[int], block_size: int, max_sequences: int = MAX_SEQUENCES) -> list[list[int]]:

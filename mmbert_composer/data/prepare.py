@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mmbert_composer.data.inputs.read_options import ReadOptions
 from mmbert_composer.data.inputs.spec import InputSpec, parse_inputs
+from mmbert_composer.data.inputs.token_rules import TokenRules
 from mmbert_composer.data.languages import bare_and_scripted
 from mmbert_composer.data.ledger import Ledger
 from mmbert_composer.data.manifest import Manifest, load_manifest
@@ -115,17 +116,18 @@ def _finish(runner: TaskRunner, say: Say) -> Manifest:
 def claimed(request: PrepareRequest, say: Say) -> Iterator[TaskRunner | None]:
     """Hold DATA for a request, planned or found planned; None where it was finished before."""
     files = TokenizerFiles(request.tokenizer)
-    assert files.special_ids  # a tokenizer that lacks one is refused here
+    TokenRules.of(files)  # one that lacks a special token is refused here
     folder = WorkFolder(Path(request.out))
     check_folder(folder)
     plan = make_plan(request.inputs, files.hash, request.settings, "0000", request.task_bytes)
-    is_new = not folder.plan.is_file()
-    warning = check_space(folder.root, plan.text_bytes) if is_new and not folder.has_data else None
+    is_new, has_data = not folder.plan.is_file(), folder.has_data
+    warning = check_space(folder.root, plan.text_bytes) if is_new and not has_data else None
     with stop_when_full(folder.root, plan.text_bytes), _held(folder):
         if not claim_folder(folder, plan, files, request.append, say):
             yield None
             return
         if is_new:
+            warning = warning or check_space(folder.root, plan.text_bytes)
             for line in (*(note for spec in request.inputs for note in spec.notes), *([warning] if warning else [])):
                 say(line)
         yield TaskRunner(folder)

@@ -32,6 +32,7 @@ def find_hf(where: str, options: ReadOptions) -> Found:
         raise UserError(f"input 'hf:{where}': its revision is {revision} here and {options.revision} in the options")
     revision = revision or options.revision
     notes: tuple[str, ...] = ()
+    origin = ""
     if Path(name).expanduser().is_dir():
         root, files = list_tree(f"hf:{where}", name)
         size = sum(file.size for file in files)
@@ -43,9 +44,10 @@ def find_hf(where: str, options: ReadOptions) -> Found:
         if revision is None:
             notes = (f"hf:{name} is read as it is now; to have the same again: --revision {commit}",)
         path, identity = join_where(name, commit, config), f"revision {commit}"
+        origin = f"{name}@{commit}"
         dataset = open_dataset(path, options)
         size = dataset.info.download_size or 0
-    return Found((InputUnit("hf", path, size, identity, end=dataset.num_shards),), notes)
+    return Found((InputUnit("hf", path, size, identity, end=dataset.num_shards),), notes, origin)
 
 
 def split_hf(unit: InputUnit, task_bytes: int) -> list[InputUnit]:

@@ -1,7 +1,7 @@
 """What a kind of input can do: find its pieces, cut large ones, read them."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from mmbert_composer.data.inputs.document import Record
 from mmbert_composer.data.inputs.read_options import ReadOptions
@@ -17,11 +17,25 @@ class Found:
     """Each as large as it comes: files, folders; in the order of their paths."""
     notes: tuple[str, ...] = ()
     """What a person should know: what was left out, and why."""
+    origin: str = ""
+    """Where the text is from, where finding it told that: a dataset of the hub and its commit."""
 
 
 def whole(unit: InputUnit, task_bytes: int) -> list[InputUnit]:
     """The unit itself: no smaller piece of it can be read."""
     return [unit]
+
+
+def cut(unit: InputUnit, sizes: Sequence[float], task_bytes: int) -> list[InputUnit]:
+    """The unit as ranges of its parts, of ``sizes`` bytes each, with about ``task_bytes`` in a range."""
+    pieces: list[InputUnit] = []
+    begin, size = 0, 0.0
+    for number, part in enumerate(sizes):
+        if size and size + part > task_bytes:
+            pieces.append(replace(unit, size=round(size), begin=begin, end=number))
+            begin, size = number, 0.0
+        size += part
+    return [*pieces, replace(unit, size=round(size), begin=begin, end=len(sizes))] if pieces else [unit]
 
 
 @dataclass(frozen=True)

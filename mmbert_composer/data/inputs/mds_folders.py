@@ -7,7 +7,6 @@ above, which list the same shards again.
 
 import json
 import re
-from dataclasses import replace
 from fnmatch import fnmatch
 from typing import Any
 
@@ -15,7 +14,7 @@ from xxhash import xxh64_hexdigest
 
 from mmbert_composer.data.inputs.document import check_source
 from mmbert_composer.data.inputs.files import FoundFile, list_tree, open_file
-from mmbert_composer.data.inputs.input_kind import Found
+from mmbert_composer.data.inputs.input_kind import Found, cut
 from mmbert_composer.data.inputs.mds_shard import token_column
 from mmbert_composer.data.inputs.read_options import ReadOptions
 from mmbert_composer.data.inputs.unit import InputUnit
@@ -53,7 +52,7 @@ def find_mds(where: str, options: ReadOptions) -> Found:
             continue
         shards = read_index(folder)
         own = [shard for shard in shards if "/" not in shard["raw_data"]["basename"]]
-        below = {shard["raw_data"]["basename"].rpartition("/")[0] for shard in shards if shard not in own}
+        below = {shard["raw_data"]["basename"].rpartition("/")[0] for shard in shards} - {""}
         absent.extend(f"{folder}/{name}" for name in sorted(below) if INDEX not in folders.get(f"{folder}/{name}", {}))
         if own:
             units.append(_unit(root, folder, own, here, options))
@@ -66,15 +65,7 @@ def split_mds(unit: InputUnit, task_bytes: int) -> list[InputUnit]:
     """Ranges of the folder's shards of about ``task_bytes`` each."""
     if unit.size <= task_bytes:
         return [unit]
-    pieces: list[InputUnit] = []
-    begin = size = 0
-    sizes = [shard["raw_data"]["bytes"] for shard in own_shards(unit.path)]
-    for number, shard_bytes in enumerate(sizes):
-        if size and size + shard_bytes > task_bytes:
-            pieces.append(replace(unit, size=size, begin=begin, end=number))
-            begin, size = number, 0
-        size += shard_bytes
-    return [*pieces, replace(unit, size=size, begin=begin, end=len(sizes))] if pieces else [unit]
+    return cut(unit, [shard["raw_data"]["bytes"] for shard in own_shards(unit.path)], task_bytes)
 
 
 def own_shards(folder: str) -> list[Shard]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +10,7 @@ import pyarrow.parquet as pq
 from mmbert_composer.data.inputs.document import Record, Skipped
 from mmbert_composer.data.inputs.fields import read_fields, wanted_fields
 from mmbert_composer.data.inputs.files import find_files, open_file
-from mmbert_composer.data.inputs.input_kind import Found, InputKind
+from mmbert_composer.data.inputs.input_kind import Found, InputKind, cut
 from mmbert_composer.data.inputs.read_options import ReadOptions
 from mmbert_composer.data.inputs.record_filter import parse_condition
 from mmbert_composer.data.inputs.unit import InputUnit
@@ -36,16 +35,9 @@ def split_parquet(unit: InputUnit, task_bytes: int) -> list[InputUnit]:
             sizes = [file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups)]
     except (pa.ArrowException, OSError):
         return [unit]
-    pieces: list[InputUnit] = []
     # The footer knows uncompressed sizes; what is to be read is the file.
     scale = unit.size / max(1, sum(sizes))
-    begin, size = 0, 0.0
-    for group, row_group_size in enumerate(sizes):
-        if size and size + row_group_size * scale > task_bytes:
-            pieces.append(replace(unit, size=round(size), begin=begin, end=group))
-            begin, size = group, 0.0
-        size += row_group_size * scale
-    return [*pieces, replace(unit, size=round(size), begin=begin, end=len(sizes))] if pieces else [unit]
+    return cut(unit, [size * scale for size in sizes], task_bytes)
 
 
 def read_parquet(unit: InputUnit, options: ReadOptions) -> Iterator[Record]:

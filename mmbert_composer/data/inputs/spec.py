@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mmbert_composer.data.inputs.cldr import CLDR
@@ -53,13 +53,6 @@ class InputSpec:
     def licence(self) -> str:
         """The note on the licence: as given, else what the kind alone says."""
         return self.options.licence or KINDS[self.kind].licence
-
-    @property
-    def origin(self) -> str:
-        """Where the text is from: as given, else the dataset and its commit, else nothing is known."""
-        if self.options.origin or self.kind != "hf":
-            return self.options.origin
-        return self.found.units[0].path
 
     def units(self, task_bytes: int) -> list[InputUnit]:
         """Everything to read, in order, in pieces of about ``task_bytes`` where they can be cut."""
@@ -128,4 +121,5 @@ def parse_spec(spec: str, options: ReadOptions) -> InputSpec:
         hint = f"; nearest: {close[0]}:" if close else ""
         raise UserError(f"input {spec!r}: must be one of {', '.join(f'{k}:' for k in KINDS)} and a path{hint}")
     check_source(options.source or kind)
-    return InputSpec(spec, kind, options, KINDS[kind].find(where, options))
+    found = KINDS[kind].find(where, options)
+    return InputSpec(spec, kind, replace(options, origin=options.origin or found.origin), found)

@@ -93,7 +93,7 @@ class JobPlan:
     @property
     def text_bytes(self) -> int:
         """An estimate of the text in it."""
-        return sum(_text_bytes(unit) for planned in self.inputs for unit in planned.units)
+        return sum(expansion(unit) * unit.size for planned in self.inputs for unit in planned.units)
 
     @property
     def num_pack_tasks(self) -> int:
@@ -196,5 +196,6 @@ def make_plan(
     return JobPlan(part, tokenizer_hash, version, settings, inputs, task_bytes)
 
 
-def _text_bytes(unit: InputUnit) -> int:
-    return unit.size * (EXPANSION if unit.path.endswith(COMPRESSED) else 1)
+def expansion(unit: InputUnit) -> int:
+    """Bytes of text in a byte of the unit, about."""
+    return EXPANSION if unit.path.endswith(COMPRESSED) else 1

@@ -10,12 +10,14 @@ from mmbert_composer.data.inputs.spec import read_unit
 from mmbert_composer.data.inputs.token_rules import TokenRules
 from mmbert_composer.data.inputs.unit import InputUnit
 from mmbert_composer.data.ledger import Ledger
-from mmbert_composer.data.preparing.job_plan import RouteTask
+from mmbert_composer.data.preparing.job_plan import RouteTask, expansion
 from mmbert_composer.data.preparing.spill_writer import SpillWriter
 from mmbert_composer.errors import UserError
 
 DONE_NAME = "done.json"
 """In the folder of a finished route task or pack unit: its counts."""
+
+PROGRESS_BYTES = 4 << 20
 
 OnProgress = Callable[[int, int], None]
 """Hears how many bytes and tokens are done since it was called last."""
@@ -30,14 +32,21 @@ def route(task: RouteTask, rules: TokenRules, folder: Path, on_progress: OnProgr
     sizes, licences, origins = Counter[str](), defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
     for planned, unit in task.units:
         check_unchanged(unit)
+        found = reported = 0
         for record in read_unit(unit, planned.options, rules):
             ledger.count(record)
-            if not isinstance(record, Skipped):
-                is_text = isinstance(record, Document)
-                sizes[record.stream] += spill.add(record) if is_text else spill.add_tokens(record)
-                licences[record.stream].add(planned.licence)
-                origins[record.stream].add(planned.options.origin)
-        on_progress(unit.size, 0)
+            if isinstance(record, Skipped):
+                continue
+            size = spill.add(record) if isinstance(record, Document) else spill.add_tokens(record)
+            sizes[record.stream] += size
+            licences[record.stream].add(planned.licence)
+            origins[record.stream].add(planned.options.origin)
+            found += size
+            # Readers do not say where in their file they are: the text that came out of it is a good guess.
+            if (done := min(found // expansion(unit), unit.size)) - reported >= PROGRESS_BYTES:
+                on_progress(done - reported, 0)
+                reported = done
+        on_progress(unit.size - reported, 0)
     spill.finish()
     streams = {
         name: {

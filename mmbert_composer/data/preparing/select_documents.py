@@ -24,7 +24,7 @@ class Verdict(IntEnum):
 REASONS = {
     Verdict.DUPLICATE: "duplicate",
     Verdict.HELD_OUT_BEFORE: "held out in an earlier part",
-    Verdict.SURPLUS: "more than the largest number of documents",
+    Verdict.SURPLUS: "beyond max_documents",
 }
 
 

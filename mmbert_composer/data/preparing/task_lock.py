@@ -3,11 +3,16 @@
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from mmbert_composer.errors import UserError
+
+TRIES, WAIT = 4, 0.2
+"""Times to try, and seconds between them."""
 
 
 @contextmanager
@@ -16,7 +21,7 @@ def locked(path: Path, what: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
         except BlockingIOError:
             file.seek(0)
             raise UserError(
@@ -30,6 +35,18 @@ def locked(path: Path, what: str) -> Iterator[None]:
         file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
         file.flush()
         yield
+
+
+def _lock(file: IO[str]) -> None:
+    for attempt in range(TRIES):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            # Whoever asks `is_locked` holds it for a moment, a process that was killed a little longer.
+            if attempt == TRIES - 1:
+                raise
+            time.sleep(WAIT)
 
 
 def is_locked(path: Path) -> bool:

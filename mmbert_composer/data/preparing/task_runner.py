@@ -61,8 +61,11 @@ class TaskRunner:
             raise UserError(f"task {number} does not exist: the plan in {self.folder.root} has {self.num_tasks} tasks")
         if number < len(self._route_tasks):
             return [self.route_names[number]]
-        dealt = deal(list(self.units.values()), self.plan.num_pack_tasks)
-        return [f"{PACK}/{unit.name}" for unit in dealt[number - len(self._route_tasks)]]
+        return [f"{PACK}/{unit.name}" for unit in self._dealt[number - len(self._route_tasks)]]
+
+    @cached_property
+    def _dealt(self) -> list[list[PackUnit]]:
+        return deal(list(self.units.values()), self.plan.num_pack_tasks)
 
     def bytes(self, name: str) -> int:
         """Of input to read, or of text to pack."""

@@ -73,3 +73,12 @@ def test_a_compressed_file_that_breaks_off_fails_with_its_name(tmp_path: Path, n
     (tmp_path / name).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match=rf"{name}: compressed data (is damaged|ends) after line \d+"):
         list(read_jsonl(file_unit(tmp_path / name), ReadOptions()))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl.zst"])
+def test_a_compressed_file_of_no_bytes_is_no_file_without_lines(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(UserError, match=rf"{name}: compressed data is damaged after line 0 .the file is empty"):
+        list(read_jsonl(file_unit(tmp_path / name), ReadOptions()))
+    (tmp_path / "b.jsonl").write_bytes(b"")
+    assert list(read_jsonl(file_unit(tmp_path / "b.jsonl"), ReadOptions())) == []

@@ -102,7 +102,7 @@ def test_a_row_reads_its_own_schema(tmp_path: Path, name: str) -> None:
     (spec,) = parse_sources(MMBERT, [f"root={tmp_path}"], [name])
     assert list(spec.read()) == [Document(text, language, name) for text in TEXTS]
     assert spec.licence
-    assert spec.origin
+    assert spec.options.origin
 
 
 def test_a_row_points_to_a_copy_and_several_are_read_in_order(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_a_row_points_to_a_copy_and_several_are_read_in_order(tmp_path: Path) ->
     specs = parse_sources(MMBERT, [*overrides, "sources.books.filter=[\"id == '1'\"]"], ["prolong-code", "books"])
     assert [spec.source for spec in specs] == ["books", "prolong-code"]
     assert [len([r for r in spec.read() if isinstance(r, Document)]) for spec in specs] == [1, 2]
-    assert specs[0].origin == "https://olmo-data.org/dolma-v1_7/books"
+    assert specs[0].options.origin == "https://olmo-data.org/dolma-v1_7/books"
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_killed_at_random_calls_it_ends_with_the_same(
         kills = 0
         while True:
             try:
-                with killed_after(source.randrange(1, 100), monkeypatch):
+                with killed_after(source.randrange(1, 100 + 50 * kills), monkeypatch):  # finishing takes a few dozen
                     run_job(second, HERE, quiet)
                 break
             except Killed:
