@@ -23,6 +23,8 @@ def documents(num_bytes: int) -> list[dict[str, str]]:
     waiting, left = dict.fromkeys(sorted(texts), 0), num_bytes
     while waiting and left > 0:
         for language in list(waiting):
+            if left <= 0:
+                break
             length = max(20, int(rng.lognormal(np.log(MEAN_CHARACTERS) - 0.5, 1.0)))
             text = texts[language][waiting[language] : waiting[language] + length].strip()
             waiting[language] += length

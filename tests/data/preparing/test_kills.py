@@ -29,7 +29,8 @@ def test_killed_at_random_calls_it_ends_with_the_same(
         kills = 0
         while True:
             try:
-                with killed_after(source.randrange(1, 100), monkeypatch):
+                # The last step does all its renames in one go: it needs a life that is long enough.
+                with killed_after(source.randrange(1, 80 + 25 * kills), monkeypatch):
                     run_job(second, HERE, quiet)
                 break
             except Killed:

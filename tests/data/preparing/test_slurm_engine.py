@@ -17,6 +17,12 @@ from tests.conftest import tiny_documents
 from tests.data.preparing.conftest import Request, content, many_documents, quiet
 
 
+@pytest.fixture(autouse=True)
+def no_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No program of a Slurm that may be installed here."""
+    monkeypatch.setattr(slurm_engine.shutil, "which", lambda name: None)
+
+
 @pytest.fixture
 def inputs(write_corpus: Callable[..., str]) -> list[str]:
     few = [write_corpus(f"few{number}", tiny_documents(number)) for number in range(5)]
@@ -102,15 +108,22 @@ def test_jobs_wait_for_each_other_and_are_not_submitted_twice(
             check_queue(runner)
 
 
+def test_where_no_cluster_answers_its_default_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slurm_engine.shutil, "which", lambda name: name)
+    monkeypatch.setattr(slurm_engine, "call_slurm", lambda *command: fail())
+    assert slurm_engine.max_array_size() == slurm_engine.MAX_ARRAY_SIZE
+
+
+def fail() -> str:
+    raise UserError("no cluster")
+
+
 def test_what_slurm_says_when_it_refuses(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=rf"cat {tmp_path}/x: .*No such file"):
         slurm_engine.call_slurm("cat", f"{tmp_path}/x")
 
 
-def test_without_slurm_the_scripts_can_be_written(
-    inputs: list[str], request_of: Request, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(slurm_engine.shutil, "which", lambda name: None)
+def test_without_slurm_the_scripts_can_be_written(inputs: list[str], request_of: Request) -> None:
     with claimed(request_of(*inputs), quiet) as runner:
         assert runner is not None
         jobs = write_jobs(runner, SlurmOptions())
