@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> dict[str, Any]:
             tokenizer = train_form(form, _some(texts, TRAIN_BYTES), size, folder / form)
             results += _rows(form, tokenizer, source, texts, folder / "data", rounds)
         imported = 400_000 if options.quick else IMPORTED_TOKENS
-        results.append(import_row(folder / FORMS[1], folder / "imported", imported))
+        results.append(import_row(folder / FORMS[1], folder / "import", imported))
     text = "46 New Testaments" if REAL_TEXT.is_file() else "invented words"
     notes = [f"{num_bytes / 1e6:.1f} MB of {text}, {len(records):,} documents; {rounds} rounds"]
     if options.quick:

@@ -104,7 +104,7 @@ SETTINGS = [
 
 DATA = [
     Row("no data", override("data.root=/nowhere"), r"no data in /nowhere: .*mmbert prepare run --out /nowhere"),
-    Row("a file", after(lambda p: p.file("afile"), override("data.root={root}/afile")), "no data in .*afile"),
+    Row("a file", after(lambda p: p.file("x.tex"), override("data.root={root}/x.tex")), "no data in .*x.tex"),
     Row("no data.root", override("data.root=null"), r"data\.root is missing; set data\.root=FOLDER"),
     Row("another block size", override("data.block_size=128"), "blocks hold 64 tokens, but data.block_size is 128"),
     Row("unfinished", spoiled_data(lambda d: (d / "manifest.json").unlink()), "is unfinished: run the same `mmb"),
@@ -144,7 +144,7 @@ PREPARED = [
 CHECKPOINTS = [
     Row("nowhere", load("/nowhere", "resume"), "load_path /nowhere does not exist"),
     Row("without load_as", override("load_path={root}"), "load_as must say how to start from it: resume"),
-    Row("another load_as", load("{run}", "contine"), "it is 'contine'"),
+    Row("another load_as", load("{run}", "later"), "it is 'later'"),
     Row("remote", load("s3://bucket/run", "resume"), r"load_path=s3://bucket/run: runs and checkpoints lie on a d"),
     Row("a folder without", load("{data}", "continue"), "holds no complete checkpoint"),
     Row("a model to be resumed", load("{run}/hf", "resume"), "holds weights alone: use load_as: weights"),
@@ -188,10 +188,10 @@ COMMANDS = [
 ]  # fmt: skip
 
 ENVIRONMENT = [
-    Row("a save_folder below a file", after(lambda p: p.file("afile"), override("save_folder={root}/afile/run")),
-        "save_folder .*afile/run cannot be written to: Not a directory"),
-    Row("a save_folder that is a file", after(lambda p: p.file("afile"), override("save_folder={root}/afile")),
-        "afile is a file; name a folder"),
+    Row("a save_folder below a file", after(lambda p: p.file("x.tex"), override("save_folder={root}/x.tex/run")),
+        "save_folder .*x.tex/run cannot be written to: Not a directory"),
+    Row("a save_folder that is a file", after(lambda p: p.file("x.tex"), override("save_folder={root}/x.tex")),
+        "x.tex is a file; name a folder"),
     Row("a save_folder of another kind", override("save_folder=/proc/run"), "/proc/run cannot be written to: No such"),
     Row("a remote save_folder", override("save_folder=s3://bucket/run"), "save_folder=s3://bucket/run: runs and"),
     Row("a thesis in it", after(lambda p: p.file("run/thesis.tex"), override()), "something else than a run .thesis"),

@@ -47,7 +47,7 @@ def test_what_is_quoted_is_what_we_print():
     for quote in quoted:
         if quote in ("streaming", "StreamingDataset") or quote.startswith(OTHERS):
             continue
-        parts = [part.strip() for part in re.split(r"\.\.\.|\b\d+\b|posix\.system|dut|deu|none", quote)]
+        parts = [part.strip(" :") for part in re.split(r"\.\.\.|\b\d+\b|posix\.system|dut|deu|none", quote)]
         for part in (part for part in parts if len(part) > 8):
             assert part in said, part
     assert mmbert_composer.__file__.startswith(str(ROOT))

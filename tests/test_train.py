@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,10 @@ from streaming import LocalDataset
 from mmbert_composer.checkpoints.list_checkpoints import list_checkpoints, named_checkpoints, why_invalid
 from mmbert_composer.checkpoints.read_checkpoint import read_checkpoint
 from mmbert_composer.config import parse_run_config
+from mmbert_composer.curriculum import BlockSampler, make_plan
+from mmbert_composer.data.manifest import load_manifest
+from mmbert_composer.data.stream_sizes import stream_sizes
+from mmbert_composer.planning import plan_run
 from mmbert_composer.runtime.run_lock import RunLock
 from mmbert_composer.train import main
 from tests.checkpoints.test_checkpoint_record import flip_a_weight
@@ -360,3 +365,27 @@ def test_a_tokenizer_that_is_not_the_blocks(settings, run, tiny_data, tmp_path, 
     path.write_text(json.dumps(tokenizer))
     run(settings, f"data.root={copy}", code=1)
     assert "is not the one of the blocks" in capsys.readouterr().err
+
+
+def test_data_on_a_remote(settings, run, folder, tiny_data, tmp_path):
+    local = plan_run(parse_run_config(settings))
+    settings["data"] |= {"root": f"file://{tiny_data}", "cache": str(tmp_path / "cache"), "num_workers": 1}
+    assert plan_run(parse_run_config(settings)).to_json() == local.to_json()
+    run(settings)
+    plan = make_plan(
+        parse_run_config(settings).curriculum,
+        stream_sizes(load_manifest(tiny_data)),
+        data_seed=settings["data"]["seed"],
+    )
+    draws = [BlockSampler(plan).segment(segment) for segment in range(plan.num_segments)]
+    expected = [
+        (plan.streams[stream], index, visit)
+        for d in draws
+        for stream, index, visit in np.stack([d.stream, d.index, d.visit], axis=1).tolist()
+    ]
+    samples = samples_of(folder)
+    assert [sample for batch in sorted(samples) for sample in samples[batch]] == expected
+    fetched = {path.parent.relative_to(tmp_path / "cache") for path in (tmp_path / "cache").rglob("*.mds")}
+    assert {Path(name) for name in plan.streams} <= fetched
+    assert {Path("heldout") / name for name in plan.streams} <= fetched
+    assert (folder / "report.html").exists()

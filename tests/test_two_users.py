@@ -13,7 +13,7 @@ import pytest
 from mmbert_composer.config import load_yaml, parse_run_config
 from tests.conftest import ROOT
 from tests.soak.compare import compare
-from tests.soak.leftovers import left_behind
+from tests.soak.leftovers import SHARED_MEMORY, left_behind
 from tests.soak.process_group import ENVIRONMENT, ProcessGroup, composer_command
 from tests.soak.watch import Watch
 
@@ -40,6 +40,7 @@ def place():
     (folder / "tmp").chmod(0o1777)
     yield folder
     shutil.rmtree(folder)
+    shutil.rmtree(SHARED_MEMORY / f"mmbert_composer-{OTHER}", ignore_errors=True)
 
 
 @pytest.fixture

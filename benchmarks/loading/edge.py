@@ -1,5 +1,6 @@
 """What happens where 60 languages become 1,834: the pause in the loader and the memory it takes."""
 
+import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,8 @@ from mmbert_composer.data.annealed_loader import AnnealedLoader
 from mmbert_composer.data.manifest import Manifest
 
 MICRO_BATCH = 8
-SEGMENTS = 2
-"""In each phase; the edge is in the middle."""
+PART = 4
+"""What is served is the last fourth of one segment and the first fourth of the next."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,12 @@ class Edge:
     stall: float
     """Seconds from the last step of a segment to the first of the next, beyond a step's own."""
     memory: int
-    """Bytes that loader and workers grew by, from the middle of the segment before the edge to that after it."""
+    """Bytes that loader and workers grew by, from the last step before the edge to the most in the fourth after it."""
 
 
 def edge_curriculum(block_size: int, segment_blocks: int, languages: int) -> Curriculum:
-    """Two phases of two segments: the ``languages`` largest, then all."""
-    duration = f"{SEGMENTS * segment_blocks * block_size}tok"
+    """Two phases of a segment each: the ``languages`` largest, then all."""
+    duration = f"{segment_blocks * block_size}tok"
     phases = [
         Phase("few", duration, 0.3, block_size, {"edge": {"tau": 0.7, "languages": languages}}),
         Phase("all", duration, 0.05, block_size, {"edge": {"tau": 0.3}}),
@@ -42,28 +43,33 @@ def edge_curriculum(block_size: int, segment_blocks: int, languages: int) -> Cur
 
 
 def walk(manifest: Manifest, curriculum: Curriculum, *, workers: int, ahead: bool) -> Edge:
-    """Serve all segments and look at the edge; without ``ahead`` the next segment is drawn when it is asked for."""
+    """Serve what lies around the edge; without ``ahead`` the next segment is drawn when it is asked for."""
     dataset = AnnealedDataset(manifest.root, curriculum, seed=1, batch_size=MICRO_BATCH)
     if not ahead:
         dataset._sampler = dataset._sampler.sampler  # type: ignore[assignment]
     loader = AnnealedLoader(dataset, global_batch_size=MICRO_BATCH, mask_ratio=0.3, num_workers=workers)
     steps = curriculum.segment_blocks // MICRO_BATCH
-    last, stall, memory, gaps = 0.0, 0.0, {}, []
-    for segment in range(2 * SEGMENTS):
-        for step, _ in enumerate(loader):
-            now = time.perf_counter()
-            if step and segment == SEGMENTS - 1:
-                gaps.append(now - last)
-            if not step and segment == SEGMENTS:
-                stall = now - last - sum(gaps) / len(gaps)
-            last = now
-            if step == steps // 2:
-                memory[segment] = _resident(loader)
-        if segment == SEGMENTS:
+    served = (steps - steps // PART) * MICRO_BATCH
+    place = {"epoch": 0, "sample_in_epoch": served, "chain": dataset.plan.chain[1]}
+    loader.load_state_dict(dataset.state_dict(0, True) | place)
+    gaps: list[float] = []
+    last = time.perf_counter()
+    for _ in loader:
+        now = time.perf_counter()
+        gaps.append(now - last)
+        last = now
+    before = _resident(loader)
+    last, stall, memory = time.perf_counter(), 0.0, 0
+    for step, _ in enumerate(loader):
+        if not step:
+            stall = time.perf_counter() - last - statistics.median(gaps)
+        if step % (steps // (10 * PART)) == 0:
+            memory = max(memory, _resident(loader) - before)
+        if step == steps // PART:
             break
     if loader._iterator is not None:
         loader._iterator._shutdown_workers()  # type: ignore[attr-defined]
-    return Edge(max(0.0, stall), memory[SEGMENTS] - memory[SEGMENTS - 1])
+    return Edge(max(0.0, stall), memory)
 
 
 def _resident(loader: AnnealedLoader) -> int:

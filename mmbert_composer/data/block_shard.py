@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmbert_composer.data.mds_writer import INDEX_NAME
 from mmbert_composer.errors import UserError
 
-INDEX_NAME = "index.json"
 _PAIR = struct.Struct("<2I")
 
 

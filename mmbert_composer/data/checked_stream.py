@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,14 @@ from streaming.base.world import World
 
 from mmbert_composer.data.block_shard import BlockShard, read_index
 from mmbert_composer.data.data_source import DataSource
-from mmbert_composer.data.download import download
+from mmbert_composer.data.download import PART, download
 from mmbert_composer.data.shard_fault import shard_fault
 from mmbert_composer.errors import UserError
 
 log = logging.getLogger(__name__)
+
+ABANDONED = 3600
+"""Seconds after which nobody writes to half a file any more."""
 
 
 class CheckedStream(Stream):
@@ -45,7 +49,10 @@ class CheckedStream(Stream):
     ) -> None:
         """Which shards lie in the folder: their sizes into ``cache_usage_per_shard``, which Streaming provides."""
         with os.scandir(self.local) as entries:
-            here = {entry.name for entry in entries}
+            here = {entry.name: entry for entry in entries}
+        for name, entry in here.items():  # what a killed process was fetching
+            if name.endswith(PART) and time.time() - entry.stat().st_mtime > ABANDONED:
+                os.unlink(entry)
         cache_usage_per_shard[:] = [shard.num_bytes if shard.name in here else 0 for shard in shards]
 
     def prepare_shard(self, shard: BlockShard) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]

@@ -13,7 +13,7 @@ from mmbert_composer.errors import UserError
 
 PICTURES = (".png", ".svg", ".pdf")
 
-COLUMNS = (
+COLUMNS: tuple[str, ...] = (
     "source",
     "language",
     "name",

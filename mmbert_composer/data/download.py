@@ -12,6 +12,9 @@ from mmbert_composer.errors import UserError
 
 log = logging.getLogger(__name__)
 
+PART = ".part"
+"""How the name of a file ends while it is fetched."""
+
 LONGEST_PAUSE = 30.0
 """Seconds between two tries, at most."""
 
@@ -32,7 +35,7 @@ def download(remote: str, local: Path, *, retries: int, timeout: float, pause: f
         UserError: naming the file, when the last try failed too.
     """
     local.parent.mkdir(parents=True, exist_ok=True)
-    temporary = local.with_name(f".{local.name}.{random.getrandbits(48):012x}.part")
+    temporary = local.with_name(f".{local.name}.{random.getrandbits(48):012x}{PART}")
     for number in range(retries + 1):
         try:
             _client(remote).download(remote, str(temporary), timeout)

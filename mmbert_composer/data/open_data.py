@@ -8,11 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from mmbert_composer.data.block_shard import INDEX_NAME
 from mmbert_composer.data.data_source import DataSource
 from mmbert_composer.data.download import download
 from mmbert_composer.data.first_rank import on_first_rank
 from mmbert_composer.data.manifest import HELD_OUT_FOLDER, MANIFEST_NAME, TOKENIZER_FOLDER, Manifest, load_manifest
+from mmbert_composer.data.mds_writer import INDEX_NAME
 from mmbert_composer.errors import UserError
 
 log = logging.getLogger(__name__)

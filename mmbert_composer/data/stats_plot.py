@@ -10,8 +10,8 @@ from mmbert_composer.data.atomic_write import sync
 from mmbert_composer.data.data_tables import by_source
 from mmbert_composer.data.manifest import Manifest
 
-NAMED = 12
-"""Languages that are named in the picture, the largest ones."""
+NAMED_STEP = 1.5
+"""From one language that is named in the picture to the next, as a ratio of their ranks."""
 
 
 def draw_stats(manifest: Manifest, path: Path) -> None:
@@ -31,9 +31,12 @@ def draw_stats(manifest: Manifest, path: Path) -> None:
             tokens = [entry.tokens for entry in entries]
             ranks.plot(np.arange(1, len(tokens) + 1), tokens, marker="." if len(tokens) < 100 else "", label=source)
         largest = max(sources.values(), key=len, default=[])
-        for rank, entry in enumerate(largest[:NAMED], 1):
-            label = entry.name.rpartition("/")[2]
-            ranks.annotate(label, (rank, entry.tokens), (2, 4), textcoords="offset points", fontsize=7)
+        for rank in sorted({round(NAMED_STEP**power) for power in range(99)}):
+            if rank <= len(largest):
+                entry = largest[rank - 1]
+                label = entry.name.rpartition("/")[2]
+                place = (rank, entry.tokens)
+                ranks.annotate(label, place, (2, 4), textcoords="offset points", fontsize=7, rotation=45)
         ranks.set(xscale="log", yscale="log", xlabel="rank of the language in its source", ylabel="tokens")
         ranks.grid(alpha=0.3)
         if sources:
@@ -42,7 +45,7 @@ def draw_stats(manifest: Manifest, path: Path) -> None:
         totals = [sum(entry.tokens for entry in entries) for entries in sources.values()]
         bars.barh(names, totals, color=[line.get_color() for line in ranks.lines])
         for name, total, entries in zip(names, totals, sources.values(), strict=True):
-            bars.annotate(f" {total:,} in {len(entries):,} languages", (total, name), va="center", fontsize=8)
+            bars.annotate(f" {total:,} in {len(entries):,} streams", (total, name), va="center", fontsize=8)
         bars.invert_yaxis()
         bars.set(xlabel="tokens", xlim=(0, 1.45 * max(totals, default=1)))
         figure.suptitle(f"{manifest.tokens:,} tokens in {manifest.blocks:,} blocks of {manifest.block_size:,}")

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 
-from mmbert_composer.data.block_shard import INDEX_NAME, BlockShard, read_index
+from mmbert_composer.data.block_shard import BlockShard, read_index
 from mmbert_composer.data.check_block import block_fault
 from mmbert_composer.data.manifest import TOKENIZER_FOLDER, Manifest, load_manifest
+from mmbert_composer.data.mds_writer import INDEX_NAME
 from mmbert_composer.data.shard_fault import shard_fault
 from mmbert_composer.errors import UserError
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 
 from mmbert_composer.curriculum import SegmentPlan
-from mmbert_composer.data.block_shard import INDEX_NAME
 from mmbert_composer.data.data_source import DataSource
 from mmbert_composer.data.manifest import Manifest
+from mmbert_composer.data.mds_writer import INDEX_NAME
 from mmbert_composer.errors import UserError
 
 MIXES_WELL = 8192

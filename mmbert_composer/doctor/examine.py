@@ -51,7 +51,9 @@ def _compiler(config: RunConfig | None) -> list[Finding]:
 
 
 def _data(subject: Subject, config: RunConfig | None) -> list[Finding]:
-    root = subject.data or (Path(config.data.root) if config and config.data.root else None)
+    source = config.data.source if config else None
+    # A remote's cache holds a part of the data, which training checks as it comes.
+    root = subject.data or (source.folder if source and not source.is_remote else None)
     return [] if root is None else [check_data(root, deep=subject.deep)]
 
 

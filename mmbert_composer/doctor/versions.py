@@ -84,7 +84,11 @@ def check_streaming_package(providers: Iterable[str]) -> Finding | None:
 
 def check_installation(constraints: str) -> list[Finding]:
     """Everything above for this interpreter."""
-    required = required_packages(metadata.requires("mmbert-composer") or [])
+    try:
+        required = required_packages(metadata.requires("mmbert-composer") or [])
+    except metadata.PackageNotFoundError:
+        mend = "pip install -c constraints.txt -e . in the checkout"
+        return [check_python(sys.version_info[:2]), note(CHECK, "this package runs without being installed", mend)]
     installed = {name: installed_version(name) for name in required}
     streaming = check_streaming_package(metadata.packages_distributions().get("streaming", []))
     return [

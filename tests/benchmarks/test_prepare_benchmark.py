@@ -42,6 +42,6 @@ def test_lengths_are_as_they_should_be():
 
 
 def test_documents_are_of_many_languages():
-    found = documents(200_000)
+    found = documents(2_000_000)
     assert len({record["language"] for record in found}) >= 3
-    assert sum(len(record["text"].encode()) for record in found) == pytest.approx(200_000, rel=0.3)
+    assert sum(len(record["text"].encode()) for record in found) == pytest.approx(2_000_000, rel=0.3)

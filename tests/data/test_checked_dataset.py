@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -114,6 +115,17 @@ def test_a_remote_serves_what_its_folder_does(tiny_data, tmp_path, dataset_of, m
     assert remote.fetched[-1] == "heldout/tiny/eng/shard.00000.mds"
     for one, other in zip(held_out, here, strict=True):
         assert one["input_ids"].equal(other["input_ids"])
+
+
+def test_what_a_killed_process_was_fetching_goes(tiny_data, tmp_path, dataset_of):
+    source = DataSource(f"file://{tiny_data}", cache=str(tmp_path / "cache"))
+    dataset_of(source)
+    old, new = (tmp_path / "cache/tiny/eng" / f".shard.00000.mds.{number}.part" for number in (1, 2))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    dataset_of(source)
+    assert (old.exists(), new.exists()) == (False, True)  # the other may be another run's
 
 
 def test_a_damaged_shard_in_the_cache_is_fetched_again(data, tiny_data, tmp_path, dataset_of, monkeypatch, caplog):

@@ -127,8 +127,8 @@ def test_two_workers_one_of_them_killed_and_any_order_of_input_give_the_same(
 
     def kill_once(self: PrepareProgress, num_bytes: int, num_tokens: int) -> None:
         if not killed and num_tokens:
-            alive = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
-            workers = [child for child in alive if worker.__name__ in child.cmdline()]
+            children = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+            workers = [child for child in children if worker.__name__ in child.cmdline()]
             killed.append(workers[0])
             workers[0].kill()
 

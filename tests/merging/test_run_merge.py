@@ -26,7 +26,9 @@ def test_ties_without_a_base_is_refused_at_the_start(tmp_path, save_run):
     with pytest.raises(UserError, match="has one phase and started from nothing, so name the base"):
         check_base(alone, TIES)
     check_base(alone, RunMerge())
-    check_base(alone, RunMerge(MergeMethod("ties"), base="x.pt"))
+    check_base(alone, RunMerge(MergeMethod("ties"), base="ep1-ba4-rank0.pt"))  # still to be written
+    with pytest.raises(UserError, match=r"base=x\.pt does not exist"):
+        check_base(alone, RunMerge(MergeMethod("ties"), base="x.pt"))
 
 
 def test_pins(run):

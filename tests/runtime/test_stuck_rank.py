@@ -60,15 +60,21 @@ def test_a_rank_that_says_nothing_is_named(caplog, lowest):
 
 
 def test_a_store_that_does_not_answer(caplog):
+    answers = threading.Event()
+
     class Silent(distributed.HashStore):
         def set(self, key, value):
-            time.sleep(20)
+            answers.wait(20)
+            super().set(key, value)
 
     rank = Rank(Silent(), 1, 2, events=1)
     rank.start()
     assert rank.left.wait(10)
     rank.free.set()
     assert "rank 0 IS STUCK: it keeps the group's store and does not answer. Here: " in caplog.text
+    answers.set()
+    while "rank 1 waits" not in caplog.text:  # here the process has not left, so the thread comes to its end
+        time.sleep(0.01)
 
 
 def test_alone_it_says_where_it_hangs_and_goes_on(caplog):

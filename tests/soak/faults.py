@@ -34,8 +34,10 @@ def _in_a_step(watch: Watch, step: int) -> bool:
 
 
 def _starting(watch: Watch, step: int) -> bool:
-    time.sleep(watch.source.uniform(0.5, 12))
-    return watch.group.is_running()
+    """Between its imports and its first step or so: when the folder, the data and the model are got ready."""
+    reached = watch.until(lambda: watch.step() > 0 or watch.imported is not None)
+    time.sleep(watch.source.uniform(0, 1.5))
+    return reached
 
 
 def _in_a_save(watch: Watch, step: int) -> bool:

@@ -110,7 +110,7 @@ class Watch:
 
     def catch(self, pattern: str) -> bool:
         """Wait until a file of this pattern is being written, and stop rank 0 in the middle of it."""
-        while self.until(lambda: any(self.folder.glob(pattern)), SHORT_TICK):
+        while self.until(lambda: self.step() >= 0 and any(self.folder.glob(pattern)), SHORT_TICK):
             ranks = self.group.ranks()
             if not ranks:
                 return False

@@ -52,7 +52,7 @@ def test_a_file_that_breaks_off_or_has_flipped_bytes_fails_with_its_name_and_row
     with pq.ParquetFile(pa.BufferReader(whole)) as file:
         start = file.metadata.row_group(2).column(0).dictionary_page_offset
     path.write_bytes(whole[: start + 30] + bytes(40) + whole[start + 70 :])
-    with pytest.raises(UserError, match=r"a.parquet: no readable parquet file after row 1,0\d\d "):
+    with pytest.raises(UserError, match=r"a.parquet: no readable parquet file after row 1,024 "):
         list(read_parquet(unit, ReadOptions()))
 
 

@@ -29,8 +29,7 @@ def test_killed_at_random_calls_it_ends_with_the_same(
         kills = 0
         while True:
             try:
-                # The last step does all its renames in one go: it needs a life that is long enough.
-                with killed_after(source.randrange(1, 80 + 25 * kills), monkeypatch):
+                with killed_after(source.randrange(1, 100 + 50 * kills), monkeypatch):  # finishing takes a few dozen
                     run_job(second, HERE, quiet)
                 break
             except Killed:

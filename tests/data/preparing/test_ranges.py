@@ -52,8 +52,9 @@ def test_any_order_of_work_by_any_process_gives_the_same(both: list[str], reques
     with claimed(request_of(*both[::-1], task_bytes=20_000, range_bytes=10_000), quiet) as runner:
         assert runner is not None
         reading, tasks = len(runner.route_names), runner.num_tasks
-    assert (reading, tasks) == (2, 2 + 10)
-    numbers = [*random.Random(1).sample(range(reading), reading), *random.Random(2).sample(range(2, tasks), 10)]
+    assert reading == 2
+    assert tasks > 2 + 3
+    numbers = [*random.Random(1).sample(range(reading), reading), *random.Random(2).sample(range(2, tasks), tasks - 2)]
     for number in [*numbers, numbers[-1]]:
         worker = TaskRunner(WorkFolder(tmp_path / "data"))
         for name in worker.names(number):

@@ -49,7 +49,9 @@ def test_units_are_dealt_evenly_and_each_once() -> None:
 def test_packing_waits_for_all_reading(corpus: str, request_of: Request) -> None:
     with claimed(request_of(corpus), quiet) as runner:
         assert runner is not None
-        with pytest.raises(UserError, match=r"1 tasks that read input are not done \(numbers 0\): `mmbert"):
+        with pytest.raises(
+            UserError, match=r"1 tasks that read input are not done \(numbers 0\): `mmbert prepare work"
+        ):
             runner.names(1)
         with pytest.raises(UserError, match=r"task 2 does not exist: the plan in .* has 2 tasks"):
             runner.names(2)
