@@ -8,11 +8,16 @@ SPANS = Hyperparameters(lr=3e-5, epochs=3, batch_size=32, weight_decay=1e-4, max
 TAGS = Hyperparameters(lr=2e-5, epochs=10, batch_size=32, max_length=128)
 CHOICES = Hyperparameters(lr=2e-5, epochs=5, batch_size=32, max_length=128)
 
-XNLI_LANGUAGES = tuple("ar bg de el en es fr hi ru sw th tr ur vi zh".split())
-PAWSX_LANGUAGES = tuple("de en es fr ja ko zh".split())
-XCOPA_LANGUAGES = tuple("et ht id it qu sw ta th tr vi zh".split())
-XQUAD_LANGUAGES = tuple("ar de el en es ru th tr vi zh ro".split())
-MLQA_LANGUAGES = tuple("ar de en es hi vi zh".split())
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+XNLI_LANGUAGES = _words("ar bg de el en es fr hi ru sw th tr ur vi zh")
+PAWSX_LANGUAGES = _words("de en es fr ja ko zh")
+XCOPA_LANGUAGES = _words("et ht id it qu sw ta th tr vi zh")
+XQUAD_LANGUAGES = _words("ar de el en es ru th tr vi zh ro")
+MLQA_LANGUAGES = _words("ar de en es hi vi zh")
 TYDIQA = {
     "ar": "arabic",
     "bn": "bengali",
@@ -24,8 +29,9 @@ TYDIQA = {
     "sw": "swahili",
     "te": "telugu",
 }
-WIKIANN_LANGUAGES = tuple(
-    "af ar bg bn de el en es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr ms my nl pt ru sw ta te th tl tr ur vi yo zh".split()
+WIKIANN_LANGUAGES = _words(
+    "af ar bg bn de el en es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr ms my nl pt ru sw ta te th tl tr "
+    "ur vi yo zh"
 )
 UDPOS = {
     "af": "Afrikaans",
@@ -62,7 +68,7 @@ UDPOS = {
     "yo": "Yoruba",
     "zh": "Chinese",
 }
-POS_TAGS = tuple("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split())
+POS_TAGS = _words("ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X")
 NER_TAGS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
 
 SPAN_COLUMNS = ("question", "context")
