@@ -19,6 +19,7 @@ LAYERS = [
     {"data", "models", "optim", "checkpoints", "merging", "export", "importing", "runtime", "registry", "recipes"},
     {"runs"},
     {"report"},
+    {"evaluation"},
     {"callbacks"},
     {"config", "builders", "planning"},
     {"doctor"},

@@ -1,0 +1,1 @@
+"""Evaluation: tasks, fine-tuning, bitext retrieval, intrinsic measures, and models side by side."""
