@@ -1,1 +1,1 @@
-"""Evaluation: tasks, fine-tuning, bitext retrieval, intrinsic measures, and models side by side."""
+"""Evaluation: tasks as rows, one fine-tuning loop, probes without tuning, results as files."""
