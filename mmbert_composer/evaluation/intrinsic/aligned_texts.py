@@ -9,7 +9,7 @@ from xxhash import xxh64_intdigest
 from mmbert_composer.data.languages import normalise_language
 from mmbert_composer.errors import UserError
 from mmbert_composer.evaluation.bitext import Bitext
-from mmbert_composer.evaluation.intrinsic.text_documents import TextDocument
+from mmbert_composer.evaluation.intrinsic.text_documents import TextDocument, read_documents, text_files
 
 PIVOT = "eng"
 
@@ -52,6 +52,25 @@ def verse_bitexts(verses: Mapping[str, Mapping[str, str]], most: int, pivot: str
             source, target = verses[language], verses[pivot]
             bitexts.append(Bitext(language, [source[name] for name in chosen], [target[name] for name in chosen]))
     return bitexts
+
+
+def read_bitexts(where: Path, most: int) -> list[Bitext]:
+    """Every language's first ``most`` pairs of Tatoeba in ``where``, or without it the verses of its JSON lines.
+
+    Raises UserError, with what was looked for, where there are neither.
+    """
+    if pairs := find_tatoeba(where):
+        bitexts = [read_tatoeba(language, files) for language, files in pairs.items()]
+        return [Bitext(b.language, b.source[:most], b.target[:most]) for b in bitexts]
+    try:
+        verses = read_verses(read_documents(text_files(where)))
+    except UserError as error:
+        raise UserError(f"no aligned texts: no tatoeba.*-eng.eng in {where} or its tatoeba/, and {error}") from None
+    if not verses:
+        raise UserError(
+            f"no aligned texts: no tatoeba.*-eng.eng in {where} or its tatoeba/, and no `verses` in its text"
+        )
+    return verse_bitexts(verses, most)
 
 
 def find_tatoeba(folder: Path) -> dict[str, tuple[Path, Path]]:

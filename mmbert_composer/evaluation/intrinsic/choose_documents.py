@@ -52,9 +52,9 @@ def all_documents(data: Path, languages: Collection[str] | None, also: Iterable[
 
 
 def held_out_first(documents: Iterable[TextDocument], most: int, known: Known) -> list[TextDocument]:
-    """At most ``most`` documents of each stream, of those that were not trained on; where a stream has no other, of all.
+    """At most ``most`` documents of each stream, of those that were not trained on.
 
-    Always the ones of lowest hash.
+    Of a stream that was all trained on, of those. Always the ones of lowest hash.
     """
     documents = list(documents)
     if known.texts is None:

@@ -1,6 +1,6 @@
 """Held-out text of prepared data: its loss as training measures it, or as documents for any other model."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from transformers import ModernBertConfig
 
 from mmbert_composer.data.block_shard import read_index
 from mmbert_composer.data.held_out_loader import HeldOutLoader
-from mmbert_composer.data.manifest import MANIFEST_NAME, load_manifest
+from mmbert_composer.data.manifest import MANIFEST_NAME, TOKENIZER_FOLDER, load_manifest
 from mmbert_composer.data.tokenizer_files import tokenizer_hash
 from mmbert_composer.errors import UserError
+from mmbert_composer.evaluation.intrinsic.script_of import NO_SCRIPT, script_of
 from mmbert_composer.evaluation.intrinsic.text_documents import TextDocument
 from mmbert_composer.export.export_config import export_config
 from mmbert_composer.export.model_source import open_model
@@ -77,13 +78,13 @@ def held_out_block_losses(model: str | Path, data: str | Path, blocks_per_stream
     return {name: StreamLoss(loss, right[name][0], masked) for name, (loss, masked) in losses.per_stream().items()}
 
 
-def held_out_documents(data: Path) -> Iterator[TextDocument]:
-    """The held-out sequences of ``data`` as text: what is left of the documents where long ones were cut."""
+def held_out_documents(data: Path, streams: Collection[str] | None = None) -> Iterator[TextDocument]:
+    """The held-out sequences of ``data`` as text (parts of the documents, where long ones were cut), of ``streams``."""
     manifest = load_manifest(data)
-    tokenizer = Tokenizer.from_file(str(data / "tokenizer" / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(data / TOKENIZER_FOLDER / "tokenizer.json"))
     row = np.empty(manifest.block_size, np.uint32)
     for name, entry in manifest.streams.items():
-        if not entry.heldout_blocks:
+        if not entry.heldout_blocks or (streams is not None and name not in streams):
             continue
         source, _, language = name.rpartition("/")
         for shard in read_index(manifest.heldout_folder(name), manifest.block_size):
@@ -92,3 +93,12 @@ def held_out_documents(data: Path) -> Iterator[TextDocument]:
                 for start, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
                     if text := tokenizer.decode(row[start:end].tolist(), skip_special_tokens=True).strip():
                         yield TextDocument(text, language, source)
+
+
+def stream_scripts(data: Path, streams: Collection[str]) -> dict[str, str]:
+    """Stream to the script of the first held-out text that has letters."""
+    scripts: dict[str, str] = {}
+    for document in held_out_documents(data, streams):
+        if scripts.get(document.stream, NO_SCRIPT) == NO_SCRIPT:
+            scripts[document.stream] = script_of(document.text)
+    return scripts

@@ -13,8 +13,8 @@ from mmbert_composer.evaluation.intrinsic.held_out_blocks import (
     StreamLoss,
     fits_blocks,
     held_out_block_losses,
-    held_out_documents,
     is_prepared,
+    stream_scripts,
 )
 from mmbert_composer.evaluation.intrinsic.masked_loss import MaskedLoss, masked_losses, total
 from mmbert_composer.evaluation.intrinsic.script_of import script_of
@@ -78,9 +78,7 @@ def _on_blocks(task: Task, model: Path, data: Path, settings: Settings) -> Resul
     }
     if not losses:
         raise UserError(f"{task.name}: {data} has no held-out text of the languages that were asked for")
-    scripts: dict[str, str] = {}
-    for document in held_out_documents(data):
-        scripts.setdefault(document.stream, script_of(document.text))
+    scripts = stream_scripts(data, losses)
     by_language = _weighted(losses, _language)
     return Result(
         metric=task.metric,
