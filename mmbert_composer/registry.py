@@ -39,6 +39,9 @@ _OURS: dict[str, list[Entry]] = {
         Entry("checkpoint_merging", f"{_CALLBACKS}.checkpoint_merging:CheckpointMerging", "merge the last checkpoints"),
         Entry("huggingface_export", f"{_CALLBACKS}.huggingface_export:HuggingFaceExport", "write hf/ at the end"),
         Entry("language_monitor", f"{_CALLBACKS}.language_monitor:LanguageMonitor", "tokens and losses by language"),
+        Entry(
+            "intrinsic_eval", f"{_CALLBACKS}.intrinsic_eval:IntrinsicEval", "held-out loss by group, bitext retrieval"
+        ),
         Entry("packing_monitor", f"{_CALLBACKS}.packing_monitor:PackingMonitor", "fill and sequence lengths"),
         Entry("speed_report", f"{_CALLBACKS}.speed_report:SpeedReport", "tokens a second, MFU, memory"),
         Entry("sample_log", f"{_CALLBACKS}.sample_log:SampleLog", "which blocks were trained on (audit)"),

@@ -40,6 +40,8 @@ class Settings:
     """Names of oddities of the paper's protocol that are not to be reproduced."""
     benchmark_tasks: tuple[str, ...] = ()
     """Retrieval: these tasks of the benchmarks alone."""
+    trained_on: Path | None = None
+    """Prepared data that the model was trained on, to say what of the text is not held out; None: the run's own."""
     device: str = "cpu"
     precision: str = "fp32"
     """``fp32`` as in the paper, or ``bf16``."""

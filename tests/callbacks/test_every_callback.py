@@ -26,6 +26,12 @@ KEYS = {
     "batch_size_warmup": ["curriculum/batch_size"],
     "learning_rate": ["curriculum/lr_multiplier"],
     "language_monitor": ["language/tiny/eng/blocks", "language/tiny/eng/tokens_real"],
+    "intrinsic_eval": [
+        "intrinsic/held_out_loss/size/largest",
+        "intrinsic/held_out_loss/size/middle",
+        "intrinsic/held_out_loss/size/smallest",
+        "intrinsic/seconds",
+    ],
     "packing_monitor": [
         "packing/fill",
         "packing/sequences_per_block",
