@@ -79,7 +79,6 @@ def _arguments(transformers: Any, folder: Path, values: Hyperparameters, setting
         use_cpu=cpu,
         dataloader_pin_memory=not cpu,
         remove_unused_columns=False,
-        label_names=["labels", "start_positions", "end_positions"],
         logging_strategy="no",
         disable_tqdm=True,
         report_to=[],
