@@ -21,6 +21,8 @@ class Checked:
     """What was found of a task's data."""
 
     data_hash: str
+    stage_hashes: Mapping[str, str] = field(default_factory=dict)
+    """Each tuned row of the chain to the hash of what is tuned on up to it."""
     languages: tuple[str, ...] = ()
     """Those that are scored."""
     train_rows: Mapping[str, int] = field(default_factory=dict)
@@ -36,20 +38,17 @@ def check_fine_tuned(task: Task, model: Path, data: Path | None, settings: Setti
     not fit. The hash is over the columns used.
     """
     digest = hashlib.sha256()
-    train_rows = {}
+    stages, train_rows = {}, {}
     for step in chain(task):
+        columns = HEADS[step.kind].columns(step)
         values = grid(step, settings)[0] if step is chain(task)[-1] else stage_point(step, settings)
         check_model(step, model, settings, values.max_length)
-        rows = checked_rows(
-            step, step.train or "", step.train_language, data, training_rows(step, step.train or "", data, settings)
-        )
-        hash_rows(digest, rows, HEADS[step.kind].columns(step))
-        train_rows[step.name] = len(rows)
-        if step.dev and values.eval_every:
-            dev = training_rows(step, step.dev, data, settings)
-            hash_rows(
-                digest, checked_rows(step, step.dev, step.train_language, data, dev), HEADS[step.kind].columns(step)
-            )
+        for split in (step.train, step.dev if values.eval_every else None):
+            if split is not None:
+                rows = training_rows(step, split, data, settings)
+                hash_rows(digest, checked_rows(step, split, step.train_language, data, rows), columns)
+                train_rows.setdefault(step.name, len(rows))
+        stages[step.name] = digest.hexdigest()[:16]
     check_model(task, model, settings, grid(task, settings)[0].max_length)
     languages = task_languages(task, data, settings)
     scored = 0
@@ -58,7 +57,7 @@ def check_fine_tuned(task: Task, model: Path, data: Path | None, settings: Setti
         digest.update(language.encode())
         hash_rows(digest, rows, HEADS[task.kind].columns(task))
         scored += len(rows)
-    return Checked(digest.hexdigest()[:16], languages, train_rows, scored)
+    return Checked(digest.hexdigest()[:16], stages, languages, train_rows, scored)
 
 
 def checked_rows(task: Task, split: str, language: str, data: Path | None, rows: list[Row]) -> list[Row]:

@@ -20,6 +20,8 @@ class Settings:
     """Of weights, configuration and tokenizer."""
     data_hashes: Mapping[str, str] = field(default_factory=dict)
     """Task to the hash of the rows that it uses, as its check found them."""
+    stage_hashes: Mapping[str, str] = field(default_factory=dict)
+    """Tuned task to the hash of the rows that it and those before it are tuned on."""
     tasks: tuple[Task, ...] = ()
     """All tasks of this run: what is tuned for one of them may serve others."""
     seeds: tuple[int, ...] | None = None
