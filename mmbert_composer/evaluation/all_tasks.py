@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from mmbert_composer.errors import UserError, did_you_mean
 from mmbert_composer.evaluation.task import Task
+from mmbert_composer.evaluation.tasks.bitext import BITEXT
 from mmbert_composer.evaluation.tasks.glue import GLUE
+from mmbert_composer.evaluation.tasks.intrinsic import INTRINSIC
 from mmbert_composer.evaluation.tasks.lowres import LOWRES
 from mmbert_composer.evaluation.tasks.retrieval import RETRIEVAL, RETRIEVAL_PROBE
 from mmbert_composer.evaluation.tasks.sib200 import SIB200
@@ -17,6 +19,8 @@ TASKS: tuple[Task, ...] = (
     *LOWRES,
     *SIB200,
     *XQUAD_BY_ARTICLE,
+    *BITEXT,
+    *INTRINSIC,
     *RETRIEVAL,
     *RETRIEVAL_PROBE,
     *STAGES,
