@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from mmbert_composer.errors import UserError, did_you_mean
 from mmbert_composer.evaluation.task import Task
 from mmbert_composer.evaluation.tasks.bitext import BITEXT
+from mmbert_composer.evaluation.tasks.bitext import BITEXT
 from mmbert_composer.evaluation.tasks.glue import GLUE
+from mmbert_composer.evaluation.tasks.intrinsic import INTRINSIC
 from mmbert_composer.evaluation.tasks.intrinsic import INTRINSIC
 from mmbert_composer.evaluation.tasks.lowres import LOWRES
 from mmbert_composer.evaluation.tasks.retrieval import RETRIEVAL, RETRIEVAL_PROBE
@@ -16,10 +18,12 @@ from mmbert_composer.evaluation.tasks.xtreme import STAGES, XTREME
 TASKS: tuple[Task, ...] = (
     *GLUE,
     *XTREME,
+    *BITEXT,
     *LOWRES,
     *SIB200,
     *XQUAD_BY_ARTICLE,
     *BITEXT,
+    *INTRINSIC,
     *INTRINSIC,
     *RETRIEVAL,
     *RETRIEVAL_PROBE,
