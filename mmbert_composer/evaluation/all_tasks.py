@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from mmbert_composer.errors import UserError, did_you_mean
 from mmbert_composer.evaluation.task import Task
 from mmbert_composer.evaluation.tasks.bitext import BITEXT
-from mmbert_composer.evaluation.tasks.bitext import BITEXT
 from mmbert_composer.evaluation.tasks.glue import GLUE
-from mmbert_composer.evaluation.tasks.intrinsic import INTRINSIC
 from mmbert_composer.evaluation.tasks.intrinsic import INTRINSIC
 from mmbert_composer.evaluation.tasks.lowres import LOWRES
 from mmbert_composer.evaluation.tasks.retrieval import RETRIEVAL, RETRIEVAL_PROBE

@@ -14,9 +14,6 @@ ODDITIES = {
     "mean over tokens",
     "bucc-no-threshold": "BUCC: every sentence's nearest one is taken for its translation; mended: where the cosine "
     "reaches a threshold tuned on the validation split",
-    "first-token": "Tatoeba, BUCC: a sentence is the vector of its first token; mended: the mean over its tokens",
-    "bucc-no-threshold": "BUCC: every sentence gets its nearest; mended: those above a threshold tuned on the "
-    "validation split",
     "split-words": "WikiANN, UD-POS: words are tokenized one by one, which a tokenizer without a dummy prefix "
     "never saw in training; mended by --word-join space",
 }
