@@ -20,8 +20,6 @@ TASKS: tuple[Task, ...] = (
     *LOWRES,
     *SIB200,
     *XQUAD_BY_ARTICLE,
-    *BITEXT,
-    *INTRINSIC,
     *INTRINSIC,
     *RETRIEVAL,
     *RETRIEVAL_PROBE,
