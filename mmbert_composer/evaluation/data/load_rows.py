@@ -93,6 +93,8 @@ def _missing(task: Task, split: str, config: str, data: Path | None) -> str:
     flat = {"sib200": "sib200*.jsonl.gz", "xquad": "xquad/xquad.LL.json"}
     also = f", or {flat[task.flat]}" if task.flat else ""
     hint = " (where there is XQuAD but no SQuAD: --suite xquad)" if task.name in ("squad", "xquad") else ""
+    if len(task.languages) > 1 and data is not None and (data / task.hub).is_dir():
+        hint = f" (--languages scores a part of the languages); {data / task.hub} has: {listing(data / task.hub)}"
     found = listing(data) if data is not None and data.is_dir() else "no such folder"
     return (
         f"task {task.name}: --data {data} has no {task.hub}/{config}/ with {split}.jsonl or .parquet{also}; "
