@@ -9,7 +9,8 @@ from typing import Any
 from mmbert_composer.evaluation.all_tasks import chain
 from mmbert_composer.evaluation.task import FINE_TUNED_KINDS, Task
 
-WORDS = "the river runs under an old stone bridge and seven red boats wait for rain in harbour of small town".split()
+TEXT = "the river runs under an old stone bridge and seven red boats wait for rain in harbour of small town"
+WORDS = TEXT.split()
 
 
 def sentence(source: random.Random, least: int = 4, most: int = 9) -> str:
