@@ -9,6 +9,7 @@ from typer.exceptions import TyperException
 from mmbert_composer.cli import (
     demo,
     doctor,
+    eval,
     export,
     import_model,
     init,
@@ -40,6 +41,7 @@ app.command("init")(init.init)
 app.command("merge")(merge.merge)
 app.command("export")(export.export)
 app.command("import")(import_model.import_model)
+app.add_typer(eval.app, name="eval")
 app.command("report")(report.report)
 app.add_typer(runs.app, name="runs", help="Runs and their checkpoints.")
 app.command("doctor")(doctor.doctor)

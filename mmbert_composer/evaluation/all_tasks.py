@@ -16,10 +16,10 @@ from mmbert_composer.evaluation.tasks.xtreme import STAGES, XTREME
 TASKS: tuple[Task, ...] = (
     *GLUE,
     *XTREME,
+    *BITEXT,
     *LOWRES,
     *SIB200,
     *XQUAD_BY_ARTICLE,
-    *BITEXT,
     *INTRINSIC,
     *RETRIEVAL,
     *RETRIEVAL_PROBE,

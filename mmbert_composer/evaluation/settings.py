@@ -1,7 +1,7 @@
 """What holds for every task of one evaluation."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mmbert_composer.evaluation.task import Task
@@ -18,6 +18,10 @@ class Settings:
     """Where the results of this model are written; what is kept between runs is below it too."""
     model_hash: str = ""
     """Of weights, configuration and tokenizer."""
+    data_hashes: Mapping[str, str] = field(default_factory=dict)
+    """Task to the hash of the rows that it uses, as its check found them."""
+    stage_hashes: Mapping[str, str] = field(default_factory=dict)
+    """Tuned task to the hash of the rows that it and those before it are tuned on."""
     tasks: tuple[Task, ...] = ()
     """All tasks of this run: what is tuned for one of them may serve others."""
     seeds: tuple[int, ...] | None = None

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ def flat_languages(kind: str, folder: Path) -> list[str]:
     """The languages in a flat folder; none where it has no such files."""
     if kind == "xquad":
         return sorted(path.name.split(".")[1] for path in _xquad_files(folder))
-    return sorted({row.get("language", "") for path in _sib200_files(folder) for row in read_rows(path)})
+    return sorted({row.get("language", "") for path in _sib200_files(folder) for row in _rows(path)})
 
 
 def flat_rows(kind: str, folder: Path, split: str, language: str) -> Iterator[dict[str, Any]]:
@@ -28,9 +29,20 @@ def flat_rows(kind: str, folder: Path, split: str, language: str) -> Iterator[di
         return
     wanted = (SIB200_SPLITS.get(split, split), split)
     for path in _sib200_files(folder):
-        for row in read_rows(path):
+        for row in _rows(path):
             if row.get("language") == language and row.get("split") in wanted:
                 yield {**row, "category": row.get("category", row.get("label"))}
+
+
+def _rows(path: Path) -> tuple[dict[str, Any], ...]:
+    """All rows of a file, which holds every language: read once and not once a language."""
+    state = path.stat()
+    return _rows_of(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=2)
+def _rows_of(path: Path, changed: int, size: int) -> tuple[dict[str, Any], ...]:
+    return tuple(read_rows(path))
 
 
 def _sib200_files(folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ SUFFIXES = (".jsonl", ".jsonl.gz", ".parquet")
 
 
 def split_files(folder: Path, split: str) -> list[Path]:
-    """The files of one split: ``SPLIT.jsonl``, ``.jsonl.gz`` or ``.parquet``, ``SPLIT-*`` of these, or in ``SPLIT/``."""
+    """The files of one split: ``SPLIT.jsonl``, ``.jsonl.gz``, ``.parquet``, ``SPLIT-*`` of these, or in ``SPLIT/``."""
     for pattern in (f"{split}{{}}", f"{split}-*{{}}", f"{split}/*{{}}"):
         for suffix in SUFFIXES:
             if files := sorted(folder.glob(pattern.format(suffix))):

@@ -1,0 +1,1 @@
+"""Scores of predictions, 0 to 100."""

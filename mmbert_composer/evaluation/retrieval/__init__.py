@@ -1,0 +1,1 @@
+"""Text embeddings: a model tuned on triplets, and the benchmarks of mteb."""
