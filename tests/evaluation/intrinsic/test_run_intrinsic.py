@@ -9,7 +9,7 @@ from xxhash import xxh64_intdigest
 
 from mmbert_composer.data.tokenizer import train_tokenizer
 from mmbert_composer.errors import UserError
-from mmbert_composer.evaluation.intrinsic.run_intrinsic import MEASURES, run_intrinsic
+from mmbert_composer.evaluation.intrinsic.run_intrinsic import MEASURES, check_intrinsic_data, run_intrinsic
 from mmbert_composer.evaluation.result_file import read_result, write_result
 from mmbert_composer.evaluation.settings import Settings
 from mmbert_composer.evaluation.tasks.intrinsic import INTRINSIC
@@ -126,6 +126,9 @@ def test_refusals(finished_run, tmp_path, text, settings):
         measure("masked_loss", finished_run / "hf", None, settings)
     with pytest.raises(UserError, match="has `verses`"):
         measure("verse_retrieval", finished_run / "hf", text, settings)
+    with pytest.raises(UserError, match="--tasks masked_loss,language_id leaves it out"):
+        check_intrinsic_data(TASKS["verse_retrieval"], text)
+    check_intrinsic_data(TASKS["language_id"], text)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"no \*\.jsonl"):
         measure("masked_loss", finished_run / "hf", tmp_path / "empty", settings)
