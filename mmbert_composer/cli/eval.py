@@ -6,9 +6,11 @@ from typing import Annotated
 import typer
 
 from mmbert_composer.cli.eval_compare import compare
+from mmbert_composer.cli.eval_contamination import contamination
 
 app = typer.Typer(no_args_is_help=True, help="Evaluate encoders: tuned, zero-shot and as they are; compare models.")
 app.command("compare")(compare)
+app.command("contamination")(contamination)
 
 EPILOG = (
     "Examples: mmbert eval run runs/my/hf --suite sib200,xquad --data DATA --out results  |  "

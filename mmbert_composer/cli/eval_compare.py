@@ -32,7 +32,7 @@ def compare(
     from mmbert_composer.data.atomic_write import write_text
     from mmbert_composer.evaluation.comparison import compare_scores
     from mmbert_composer.evaluation.language_comparison import language_table
-    from mmbert_composer.evaluation.read_results import as_score, read_results
+    from mmbert_composer.evaluation.read_results import as_scores, read_results
     from mmbert_composer.evaluation.select_scores import select_scores
     from mmbert_composer.evaluation.show_comparison import (
         comparison_csv,
@@ -47,7 +47,7 @@ def compare(
     if by_language is not None:
         console.print(language_table(found, by_language))
         return
-    tables = compare_scores(select_scores([as_score(result) for result in found], suite, published))
+    tables = compare_scores(select_scores([row for result in found for row in as_scores(result)], suite, published))
     for table in tables:
         console.print(text_table(table))
         for line in footnote_lines(table):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmbert_composer.evaluation.bitext_scores import directed_accuracies, retrieval_accuracy
-from mmbert_composer.evaluation.embed_texts import embed_texts
+from mmbert_composer.evaluation.embed_texts import embed_by_pooling
 from mmbert_composer.evaluation.load_encoder import Encoder
 
 __all__ = ["Bitext", "Retrieved", "retrieval_accuracy", "retrieve"]
@@ -34,8 +34,11 @@ class Retrieved:
         return (self.to_target + self.to_source) / 2
 
 
-def retrieve(encoder: Encoder, bitext: Bitext, **how: Any) -> Retrieved:
-    """Top-1 accuracy by cosine in both directions; ``how`` goes to ``embed_texts``."""
-    source = embed_texts(encoder, bitext.source, **how)
-    target = embed_texts(encoder, bitext.target, **how)
-    return Retrieved(*directed_accuracies(source, target), len(source))
+def retrieve(encoder: Encoder, bitext: Bitext, poolings: Sequence[str], **how: Any) -> dict[str, Retrieved]:
+    """Each pooling's top-1 accuracy by cosine in both directions; ``how`` goes to ``embed_by_pooling``."""
+    source = embed_by_pooling(encoder, bitext.source, poolings, **how)
+    target = embed_by_pooling(encoder, bitext.target, poolings, **how)
+    return {
+        pooling: Retrieved(*directed_accuracies(source[pooling], target[pooling]), len(bitext.source))
+        for pooling in poolings
+    }

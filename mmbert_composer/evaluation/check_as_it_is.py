@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mmbert_composer.errors import UserError
 from mmbert_composer.evaluation.check_fine_tuned import Checked
+from mmbert_composer.evaluation.intrinsic.run_intrinsic import check_intrinsic_data
 from mmbert_composer.evaluation.run_bitext import bitext_languages, read_pairs
 from mmbert_composer.evaluation.settings import Settings
 from mmbert_composer.evaluation.task import Task
@@ -29,6 +30,7 @@ def check_intrinsic(task: Task, model: Path, data: Path | None, settings: Settin
     files = [data] if data.is_file() else files
     if not files:
         raise UserError(f"task {task.name}: {data} has neither *.jsonl(.gz) with text and language nor prepared data")
+    check_intrinsic_data(task, data)
     if settings.trained_on is not None:
         files.append(settings.trained_on / "manifest.json")
     digest = hashlib.sha256()

@@ -35,21 +35,38 @@ def embed_texts(
     Raises:
         UserError: an unknown pooling or layer; vectors that are not finite.
     """
-    if pooling not in POOLINGS:
-        raise UserError(f"pooling={pooling!r} must be one of {', '.join(POOLINGS)}")
+    vectors = embed_by_pooling(
+        encoder, texts, (pooling,), layer=layer, max_length=max_length, tokens_at_once=tokens_at_once
+    )
+    return vectors[pooling]
+
+
+def embed_by_pooling(
+    encoder: Encoder,
+    texts: Sequence[str],
+    poolings: Sequence[str] = POOLINGS,
+    *,
+    layer: int | None = None,
+    max_length: int = 512,
+    tokens_at_once: int = 8192,
+) -> dict[str, NDArray[np.float32]]:
+    """Each pooling's vectors, of one pass through the model; see ``embed_texts``."""
+    for pooling in poolings:
+        if pooling not in POOLINGS:
+            raise UserError(f"pooling={pooling!r} must be one of {', '.join(POOLINGS)}")
     if not texts:
         raise UserError("embed_texts: there are no texts")
     tokenizer = encoder.tokenizer
     length = min(max_length, encoder.max_length)
     encoded = tokenizer(list(texts), truncation=True, max_length=length, padding=False, verbose=False)["input_ids"]
-    vectors = np.zeros((0, 0), np.float32)
+    vectors: dict[str, NDArray[np.float32]] = {}
     for rows in length_batches([len(ids) for ids in encoded], tokens_at_once):
         input_ids, mask = pad_rows([encoded[row] for row in rows], tokenizer.pad_token_id)
-        pooled = _pool(encoder, input_ids.to(encoder.device), mask.to(encoder.device), pooling, layer)
-        if not len(vectors):
-            vectors = np.zeros((len(texts), pooled.shape[1]), np.float32)
-        vectors[rows] = pooled
-    if not np.isfinite(vectors).all():
+        hidden = _hidden(encoder, input_ids.to(encoder.device), mask.to(encoder.device), layer)
+        for pooling in poolings:
+            pooled = _pool(hidden, mask.to(encoder.device), pooling)
+            vectors.setdefault(pooling, np.zeros((len(texts), pooled.shape[1]), np.float32))[rows] = pooled
+    if not all(np.isfinite(found).all() for found in vectors.values()):
         raise UserError(f"{encoder.name} gives vectors that are not finite: its weights are damaged, or it diverged")
     return vectors
 
@@ -65,12 +82,14 @@ def pad_rows(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, 
 
 
 @torch.no_grad()
-def _pool(
-    encoder: Encoder, input_ids: torch.Tensor, mask: torch.Tensor, pooling: str, layer: int | None
-) -> NDArray[np.float32]:
+def _hidden(encoder: Encoder, input_ids: torch.Tensor, mask: torch.Tensor, layer: int | None) -> torch.Tensor:
+    """[rows, longest, D] in float32."""
     outputs = encoder.model(input_ids=input_ids, attention_mask=mask, output_hidden_states=layer is not None)
     hidden = outputs.last_hidden_state if layer is None else _layer(outputs.hidden_states, layer)
-    hidden = hidden.float()
+    return hidden.float()
+
+
+def _pool(hidden: torch.Tensor, mask: torch.Tensor, pooling: str) -> NDArray[np.float32]:
     if pooling == "first":
         return hidden[:, 0].cpu().numpy()
     weights = mask[..., None].float()

@@ -26,8 +26,8 @@ _FINE_TUNING = (
 _CODE = {
     **dict.fromkeys(FINE_TUNED_KINDS, _FINE_TUNING),
     "retrieval": ("retrieval/*.py",),
-    "intrinsic": ("intrinsic/*.py", "bitext*.py", "embed*.py", "load_encoder.py", "length_batches.py"),
-    "bitext": ("bitext*.py", "tatoeba*.py", "embed*.py", "load_encoder.py", "length_batches.py"),
+    "intrinsic": ("intrinsic/*.py", "bitext*.py", "embed_texts.py", "load_encoder.py", "length_batches.py"),
+    "bitext": ("*bitext*.py", "intrinsic/aligned_texts.py", "embed_texts.py", "load_encoder.py", "length_batches.py"),
 }
 """Files whose change can change a score, by kind."""
 

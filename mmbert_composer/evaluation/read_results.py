@@ -1,6 +1,7 @@
 """The results of models, from the folders that ``mmbert eval run`` wrote."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from mmbert_composer.errors import UserError
@@ -23,8 +24,25 @@ def read_results(folders: Iterable[Path]) -> list[Result]:
     return results
 
 
-def as_score(result: Result) -> ScoreRow:
-    """A result as a cell of a comparison."""
+BENCHMARKS = {"MTEB(eng, v2)": "mteb_eng_v2", "MTEB(Multilingual, v2)": "mteb_multilingual_v2", "CoIR": "coir"}
+"""A benchmark to the suite under which its published scores stand."""
+
+
+def as_scores(result: Result) -> list[ScoreRow]:
+    """A result as cells of a comparison: one; of a benchmark one for each type of task, or of CoIR for each task."""
+    suite = BENCHMARKS.get(str(result.extra.get("benchmark")))
+    if suite is None:
+        return [_score(result)]
+    parts = result.extra["by_task" if suite == "coir" else "by_type"]
+    metric = "ndcg_at_10" if suite == "coir" else "main_score"
+    protocol = "MS MARCO tuning" if result.extra.get("stage") else "as it is"
+    return [
+        replace(_score(result), suite=suite, task=part, score=score, metric=metric, protocol=protocol, languages=None)
+        for part, score in parts.items()
+    ]
+
+
+def _score(result: Result) -> ScoreRow:
     return ScoreRow(
         model=result.model,
         suite=result.suite,

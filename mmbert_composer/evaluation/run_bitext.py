@@ -21,7 +21,8 @@ from mmbert_composer.evaluation.task import Task
 def run_bitext(task: Task, model_folder: Path, data: Path | None, settings: Settings) -> Result:
     """Score the model as it is on every language of the task that ``data`` has; None is the hub.
 
-    Vectors are the first token's as in the task's source, or mean-pooled with ``--mend first-token``.
+    Vectors are the first token's as in the task's source, or mean-pooled with ``--mend first-token``; Tatoeba's
+    accuracy with the other pooling is in ``extra``.
 
     Raises UserError for data without pairs, or with other columns.
     """
@@ -29,10 +30,10 @@ def run_bitext(task: Task, model_folder: Path, data: Path | None, settings: Sett
     pairs = {language: read_pairs(task, task.test, language, data) for language in languages}  # before the model
     encoder = load_encoder(model_folder, device=settings.device)
     mended = settings.mend.intersection(task.oddities)
-    how: dict[str, Any] = {
-        "pooling": "mean" if "first-token" in mended else "first",
-        "max_length": settings.max_length or task.hyperparameters.max_length,
-    }
+    pooling, other = ("mean", "first") if "first-token" in mended else ("first", "mean")
+    length = settings.max_length or task.hyperparameters.max_length
+    how: dict[str, Any] = {"pooling": pooling, "max_length": length}
+    others: dict[str, float] = {}
     scores: dict[str, LanguageScore] = {}
     extra: dict[str, Any] = {}
     for number, (language, bitext) in enumerate(pairs.items(), 1):
@@ -42,19 +43,26 @@ def run_bitext(task: Task, model_folder: Path, data: Path | None, settings: Sett
             scores[language] = LanguageScore(100 * mined.f1, None, len(bitext.source))
             extra[language] = [100 * mined.precision, 100 * mined.recall, mined.threshold]
         else:
-            found = retrieve(encoder, bitext, **how)
+            both = retrieve(encoder, bitext, (pooling, other), max_length=length)
+            found, others[language] = both[pooling], 100 * both[other].accuracy
             scores[language] = LanguageScore(100 * found.accuracy, None, found.n)
             extra[language] = [100 * found.to_target, 100 * found.to_source]
         settings.say(f"{task.name}: {number} of {len(pairs)}, {language} {scores[language].score:.1f}")
     kind = "precision_recall_threshold" if task.metric == "f1" else "to_english_and_back"
+    if others:
+        mean = float(np.mean(list(others.values())))
+        more = {f"{other}_pooling": {"score": mean, "by_language": others}}
+        settings.say(f"{task.name}: with {other} pooling {mean:.1f}")
+    else:
+        more = {}
     return Result(
         metric=task.metric,
         score=float(np.mean([score.score for score in scores.values()])),
         spread=None,
         by_language=scores,
-        extra={kind: extra},
+        extra={kind: extra, **more},
         hyperparameters=how,
-        note=f"{task.note}; {how['pooling']}-token vectors" if how["pooling"] == "first" else task.note,
+        note=f"{task.note}; first-token vectors" if pooling == "first" else task.note,
     )
 
 

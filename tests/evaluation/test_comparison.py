@@ -7,6 +7,8 @@ import pytest
 from mmbert_composer.errors import UserError
 from mmbert_composer.evaluation.comparison import compare_scores
 from mmbert_composer.evaluation.published import PAPER_AVERAGE, published_scores
+from mmbert_composer.evaluation.read_results import BENCHMARKS, as_scores
+from mmbert_composer.evaluation.result_file import Result
 from mmbert_composer.evaluation.score_row import ScoreRow
 from mmbert_composer.evaluation.select_scores import select_scores
 from mmbert_composer.evaluation.show_comparison import cell_text, comparison_csv, comparison_html, footnote_lines
@@ -102,6 +104,28 @@ def test_selection():
         select_scores(ours, ["glu"], published=True)
     with pytest.raises(UserError, match="nothing to compare"):
         select_scores([], None, published=False)
+
+
+def test_a_benchmark_is_compared_by_type():
+    result = Result(
+        metric="mean_of_types",
+        score=45.0,
+        spread=None,
+        by_language={},
+        extra={"benchmark": "MTEB(eng, v2)", "by_type": {"STS": 60.0, "Retrieval": 30.0}, "stage": {"steps": 3}},
+        model="mine",
+        suite="retrieval",
+        task="mteb_english",
+    )
+    ours = as_scores(result)
+    (table,) = compare_scores(select_scores(ours, None, published=True))
+    mine = table.lines[0]
+    assert (table.suite, mine.model, mine.protocol) == ("mteb_eng_v2", "mine", "MS MARCO tuning")
+    assert [cell.score for cell in mine.cells if cell] == [60.0, 30.0]
+    assert mine.average is None
+    published = {(row.suite, row.task) for row in published_scores()}
+    assert {(row.suite, row.task) for row in ours} <= published
+    assert set(BENCHMARKS.values()) <= {suite for suite, _ in published}
 
 
 def test_csv_and_page():

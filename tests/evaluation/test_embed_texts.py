@@ -43,7 +43,7 @@ def test_cut_at_max_length(encoder):
 
 
 def test_retrieve_counts_pairs(encoder):
-    found = retrieve(encoder, Bitext("xxx", TEXTS, TEXTS))
+    found = retrieve(encoder, Bitext("xxx", TEXTS, TEXTS), ("first",))["first"]
     assert (found.to_target, found.to_source, found.accuracy, found.n) == (1.0, 1.0, 1.0, 5)
 
 

@@ -61,6 +61,8 @@ def test_tatoeba(model, tmp_path):
     assert run_bitext(TATOEBA, model, hub, settings(tmp_path)).by_language["deu"] == result.by_language["deu"]
     mended = run_bitext(TATOEBA, model, hub, settings(tmp_path, mend=frozenset({"first-token"})))
     assert mended.hyperparameters["pooling"] == "mean"
+    assert result.extra["mean_pooling"]["by_language"]["deu"] == mended.by_language["deu"].score
+    assert mended.extra["first_pooling"]["score"] == result.by_language["deu"].score
     assert "first-token" not in mended.note
     only = run_bitext(TATOEBA, model, tmp_path / "flat", settings(tmp_path, languages=("hye",)))
     assert set(only.by_language) == {"hye"}

@@ -15,7 +15,7 @@ from mmbert_composer.data.masking import IGNORE, Masker, rows_per_block, sample_
 from mmbert_composer.errors import UserError
 from mmbert_composer.evaluation.intrinsic.text_documents import TextDocument
 
-MAX_WINDOWS = 4
+MAX_WINDOWS = 2
 """Of one document: a book does not outweigh the others, nor take the evening."""
 
 
@@ -40,7 +40,7 @@ class Measured:
 def cut_windows(
     tokenizer: Any, documents: Sequence[TextDocument], max_length: int
 ) -> tuple[list[Window], list[Measured]]:
-    """The first four windows of ``max_length`` tokens of each document, one after another without overlap."""
+    """The first two windows of ``max_length`` tokens of each document, one after another without overlap."""
     windows: list[Window] = []
     measured: list[Measured] = []
     for number, document in enumerate(documents):

@@ -24,7 +24,7 @@ from mmbert_composer.evaluation.result_file import LanguageScore, Result
 from mmbert_composer.evaluation.settings import Settings
 from mmbert_composer.evaluation.task import Task
 
-DOCUMENTS = 16
+DOCUMENTS = 8
 """Of a stream, at most."""
 
 NOT_COMPARABLE = "nats per masked token: comparable between models of one tokenizer alone"

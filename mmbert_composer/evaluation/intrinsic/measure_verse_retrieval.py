@@ -31,7 +31,7 @@ def measure_verse_retrieval(task: Task, model: Path, data: Path, settings: Setti
     scores: dict[str, LanguageScore] = {}
     directions: dict[str, list[float]] = {}
     for number, bitext in enumerate(bitexts, 1):
-        found = retrieve(encoder, bitext, max_length=length)
+        found = retrieve(encoder, bitext, ("mean",), max_length=length)["mean"]
         scores[bitext.language] = LanguageScore(100 * found.accuracy, None, found.n)
         directions[bitext.language] = [100 * found.to_target, 100 * found.to_source]
         settings.say(f"{task.name}: {number} of {len(bitexts)}, {bitext.language} {100 * found.accuracy:.1f}")

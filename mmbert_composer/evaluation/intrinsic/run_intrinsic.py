@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from mmbert_composer.errors import UserError
+from mmbert_composer.evaluation.intrinsic.held_out_blocks import is_prepared
 from mmbert_composer.evaluation.intrinsic.measure_language_id import measure_language_id
 from mmbert_composer.evaluation.intrinsic.measure_masked_loss import measure_masked_loss
 from mmbert_composer.evaluation.intrinsic.measure_verse_retrieval import measure_verse_retrieval
+from mmbert_composer.evaluation.intrinsic.text_documents import read_documents, text_files
 from mmbert_composer.evaluation.result_file import Result
 from mmbert_composer.evaluation.settings import Settings
 from mmbert_composer.evaluation.task import Task
@@ -27,3 +29,16 @@ def run_intrinsic(task: Task, model_folder: Path, data: Path | None, settings: S
     if data is None:
         raise UserError(f"{task.name}: --data DIR is needed, with *.jsonl(.gz) of text and language, or prepared data")
     return MEASURES[task.name](task, model_folder, Path(data), settings)
+
+
+def check_intrinsic_data(task: Task, data: Path) -> None:
+    """Raise a UserError where ``data`` lacks what only this task needs: before anything is measured."""
+    if task.name != "verse_retrieval":
+        return
+    documents = () if is_prepared(data) else read_documents(text_files(data))
+    if not any(document.verses for document in documents):
+        others = ",".join(name for name in MEASURES if name != task.name)
+        raise UserError(
+            f"task {task.name}: no document in {data} has `verses`, the ids of its lines that languages share; "
+            f"--tasks {others} leaves it out"
+        )

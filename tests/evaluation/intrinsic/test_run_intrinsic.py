@@ -9,7 +9,7 @@ from xxhash import xxh64_intdigest
 
 from mmbert_composer.data.tokenizer import train_tokenizer
 from mmbert_composer.errors import UserError
-from mmbert_composer.evaluation.intrinsic.run_intrinsic import MEASURES, run_intrinsic
+from mmbert_composer.evaluation.intrinsic.run_intrinsic import MEASURES, check_intrinsic_data, run_intrinsic
 from mmbert_composer.evaluation.result_file import read_result, write_result
 from mmbert_composer.evaluation.settings import Settings
 from mmbert_composer.evaluation.tasks.intrinsic import INTRINSIC
@@ -64,7 +64,7 @@ def test_on_text_what_was_trained_on_is_said(finished_run, tiny_data, text, sett
     assert set(result.by_language) == {*LANGUAGES, "gle"}
     assert result.extra["trained_documents"] == 0  # every stream has held-out documents, and those were taken
     assert result.note.startswith("held out; nats")
-    assert result.extra["documents"] < 4 + 16 * len(LANGUAGES)
+    assert result.extra["documents"] <= 4 + 8 * len(LANGUAGES)
     shutil.copytree(finished_run / "hf", settings.folder / "elsewhere")
     unknown = measure("masked_loss", settings.folder / "elsewhere", text, settings)
     assert unknown.note.startswith("not known whether it was held out")
@@ -126,6 +126,9 @@ def test_refusals(finished_run, tmp_path, text, settings):
         measure("masked_loss", finished_run / "hf", None, settings)
     with pytest.raises(UserError, match="has `verses`"):
         measure("verse_retrieval", finished_run / "hf", text, settings)
+    with pytest.raises(UserError, match="--tasks masked_loss,language_id leaves it out"):
+        check_intrinsic_data(TASKS["verse_retrieval"], text)
+    check_intrinsic_data(TASKS["language_id"], text)
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match=r"no \*\.jsonl"):
         measure("masked_loss", finished_run / "hf", tmp_path / "empty", settings)
