@@ -83,3 +83,25 @@ def _row(task: Task, number: int, source: random.Random, language: str) -> dict[
     label = source.randrange(len(task.labels))
     by_name = number % 2 == 1 or all(name.isdigit() for name in task.labels)
     return row | {task.label: task.labels[label] if by_name else label}
+
+
+def write_flat_xquad(root: Path, languages: Iterable[str] = ("en", "de"), articles: int = 8) -> Path:
+    """Files in XQuAD's layout: one question an article, the same articles in every language."""
+    (root / "xquad").mkdir(parents=True, exist_ok=True)
+    for language in languages:
+        data = [
+            {
+                "title": f"title {n}",
+                "paragraphs": [
+                    {
+                        "context": f"article {n} in {language}",
+                        "qas": [
+                            {"id": f"q{n}", "question": "what", "answers": [{"text": "article", "answer_start": 0}]}
+                        ],
+                    }
+                ],
+            }
+            for n in range(articles)
+        ]
+        (root / "xquad" / f"xquad.{language}.json").write_text(json.dumps({"data": data}))
+    return root

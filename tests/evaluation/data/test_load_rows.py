@@ -11,7 +11,7 @@ from mmbert_composer.errors import UserError
 from mmbert_composer.evaluation.all_tasks import BY_NAME
 from mmbert_composer.evaluation.data.load_rows import load_rows, task_languages, training_rows
 from mmbert_composer.evaluation.settings import Settings
-from tests.evaluation.tiny_benchmarks import make_rows
+from tests.evaluation.tiny_benchmarks import make_rows, write_flat_xquad
 
 SST2 = BY_NAME["sst2"]
 
@@ -95,21 +95,7 @@ def test_a_part_to_train_on_is_always_the_same(tmp_path):
 @pytest.fixture
 def flat(tmp_path):
     """Flat files of two languages: 8 articles of XQuAD with one question each, and SIB-200."""
-    articles = [
-        {
-            "title": f"t{n}",
-            "paragraphs": [
-                {
-                    "context": f"article {n}",
-                    "qas": [{"id": f"q{n}", "question": "?", "answers": [{"text": "article", "answer_start": 0}]}],
-                }
-            ],
-        }
-        for n in range(8)
-    ]
-    (tmp_path / "xquad").mkdir()
-    for language in ("en", "de"):
-        (tmp_path / "xquad" / f"xquad.{language}.json").write_text(json.dumps({"data": articles}))
+    write_flat_xquad(tmp_path)
     put(
         tmp_path / "sib200.jsonl.gz",
         [
