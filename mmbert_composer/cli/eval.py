@@ -95,11 +95,9 @@ def run(
         raise UserError(f"--word-join {word_join}: known are split, space")
     if precision not in ("fp32", "bf16"):
         raise UserError(f"--precision {precision}: known are fp32, bf16")
-    numbers = {
-        "seeds": _numbers(seeds, int, "--seeds"),
-        "lrs": _numbers(lr, float, "--lr"),
-        "epochs": _numbers(epochs, int, "--epochs"),
-    }
+    chosen_seeds = tuple(map(int, _numbers(seeds, int, "--seeds")))
+    chosen_epochs = tuple(map(int, _numbers(epochs, int, "--epochs")))
+    chosen_lrs = tuple(_numbers(lr, float, "--lr"))
 
     # What can be refused without these has been.
     from mmbert_composer.evaluation.all_tasks import choose_tasks
@@ -118,11 +116,11 @@ def run(
     settings = Settings(
         folder=out / known_as,
         tasks=chosen,
-        seeds=tuple(numbers["seeds"]) or None,
+        seeds=chosen_seeds or None,
         languages=_names(languages) or None,
         protocol=protocol,
-        lrs=tuple(numbers["lrs"]),
-        epochs=tuple(numbers["epochs"]),
+        lrs=chosen_lrs,
+        epochs=chosen_epochs,
         max_length=max_length,
         max_train_examples=max_train_examples,
         word_join=word_join,
