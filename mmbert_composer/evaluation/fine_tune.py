@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,10 @@ def fine_tune(
             callbacks=callbacks,
         )
         trainer.remove_callback(transformers.PrinterCallback)
-        trainer.train()
+        with warnings.catch_warnings():
+            # Of several kept checkpoints the newest is asked for; there is one.
+            warnings.filterwarnings("ignore", message="mtime may not be reliable", category=UserWarning)
+            trainer.train()
         return trainer.state.global_step
 
 
@@ -59,6 +63,7 @@ def _arguments(transformers: Any, folder: Path, values: Hyperparameters, setting
             "save_strategy": "steps",
             "save_steps": values.eval_every,
             "save_total_limit": 1,
+            "save_only_model": True,
             "load_best_model_at_end": True,
             "metric_for_best_model": "loss",
         }

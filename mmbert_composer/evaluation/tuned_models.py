@@ -68,7 +68,7 @@ def _train(task: Task, tuned: Tuned, data: Path | None, values: Hyperparameters,
         train, dev = resampled(train, seed, "train"), resampled(dev, seed, "dev")
     what = f"{task.name}, lr {values.lr:g}, seed {seed}"
     settings.say(f"  {what}: tuning on {len(train)} rows")
-    features = head.encode(train, encoding, train=True), head.encode(dev, encoding, train=True)
+    features = head.encode(train, encoding, train=True), head.encode(dev, encoding, train=True) if dev else []
     return fine_tune(tuned.model, head, *features, encoding.tokenizer.pad_token_id, values, settings, seed, what)
 
 

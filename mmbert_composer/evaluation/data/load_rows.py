@@ -90,10 +90,17 @@ def _found_languages(task: Task, data: Path | None) -> list[str]:
 
 
 def _missing(task: Task, split: str, config: str, data: Path | None) -> str:
+    """What is not there, what is, and what else could be done."""
+    assert data is not None
     flat = {"sib200": "sib200*.jsonl.gz", "xquad": "xquad/xquad.LL.json"}
-    also = f", or {flat[task.flat]}" if task.flat else ""
-    hint = " (where there is XQuAD but no SQuAD: --suite xquad)" if task.name in ("squad", "xquad") else ""
-    found = listing(data) if data is not None and data.is_dir() else "no such folder"
+    also = f", nor {flat[task.flat]}" if task.flat else ""
+    near = data / task.hub if (data / task.hub).is_dir() else data
+    found = f"{near} has {listing(near)}" if near.is_dir() else "no such folder"
+    hint = ""
+    if task.name in ("squad", "xquad"):
+        hint = ". Where there is XQuAD but no SQuAD: --suite xquad"
+    if len(task.languages) > 1 and near != data:
+        hint = ". --languages scores a part of the languages"
     return (
         f"task {task.name}: --data {data} has no {task.hub}/{config}/ with {split}.jsonl or .parquet{also}; "
         f"found: {found}{hint}"

@@ -44,7 +44,7 @@ class ChoiceHead:
                 max_length=encoding.hyperparameters.max_length,
             )
             choices = [
-                {name: np.asarray(batch[name][choice]) for name in encoding.accepted}
+                {name: np.asarray(batch[name][choice], np.int32) for name in encoding.accepted}
                 for choice in range(len(task.choices))
             ]
             longest = max(choices, key=lambda inputs: len(inputs["input_ids"]))

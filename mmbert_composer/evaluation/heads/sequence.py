@@ -13,6 +13,9 @@ from mmbert_composer.evaluation.metrics.label_scores import label_scores, number
 from mmbert_composer.evaluation.settings import Settings
 from mmbert_composer.evaluation.task import Task
 
+ROWS_AT_ONCE = 5000
+"""The tokenizer returns Python lists, which take ten times the memory of arrays."""
+
 
 class SequenceHead:
     """Classification of a text or a pair; regression where there are no labels."""
@@ -34,17 +37,10 @@ class SequenceHead:
         return {"num_labels": len(task.labels), "problem_type": "single_label_classification"}
 
     def encode(self, rows: Sequence[Row], encoding: Encoding, *, train: bool) -> list[Feature]:
-        task = encoding.task
-        texts = [[row[column] for row in rows] for column in task.text]
-        batch = encoding.tokenizer(*texts, truncation=True, max_length=encoding.hyperparameters.max_length)
-        return [
-            Feature(
-                {name: np.asarray(batch[name][number]) for name in encoding.accepted},
-                _label(task, row, f"row {number + 1}"),
-                number,
-            )
-            for number, row in enumerate(rows)
-        ]
+        features: list[Feature] = []
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            features += _encode(rows[start : start + ROWS_AT_ONCE], start, encoding)
+        return features
 
     def labels(self, features: Sequence[Feature], length: int) -> dict[str, NDArray[Any]]:
         values = np.asarray([feature.label for feature in features])
@@ -67,6 +63,20 @@ class SequenceHead:
         if not task.labels:
             return number_scores(right, logits[:, 0])
         return label_scores(right, logits.argmax(axis=-1), len(task.labels))
+
+
+def _encode(rows: Sequence[Row], first: int, encoding: Encoding) -> list[Feature]:
+    task = encoding.task
+    texts = [[row[column] for row in rows] for column in task.text]
+    batch = encoding.tokenizer(*texts, truncation=True, max_length=encoding.hyperparameters.max_length)
+    return [
+        Feature(
+            {name: np.asarray(batch[name][number], np.int32) for name in encoding.accepted},
+            _label(task, row, f"row {first + number + 1}"),
+            first + number,
+        )
+        for number, row in enumerate(rows)
+    ]
 
 
 def _label(task: Task, row: Row, where: str) -> int | float:

@@ -131,7 +131,8 @@ def answer_tokens(offsets: NDArray[np.int32], start: int, end: int) -> tuple[int
 
 def _cut(question: str, tokenizer: Any, most: int) -> str:
     """A question of at most so many tokens: it must leave room for the context."""
-    if len(question) <= most:
+    # No tokenizer makes more tokens than bytes.
+    if len(question.encode()) <= most:
         return question
     offsets = tokenizer(question, add_special_tokens=False, return_offsets_mapping=True)["offset_mapping"]
     return question if len(offsets) <= most else question[: offsets[max(1, most) - 1][1]]

@@ -56,7 +56,7 @@ class TaggingHead:
                 if word is not None and word != before:
                     tags[token] = label_index(task, row[task.label][word], f"row {number + 1}")
                     before = word
-            inputs = {name: np.asarray(batch[name]) for name in encoding.accepted}
+            inputs = {name: np.asarray(batch[name], np.int32) for name in encoding.accepted}
             features.append(Feature(inputs, tags, number))
         return features
 

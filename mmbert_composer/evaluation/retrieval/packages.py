@@ -26,9 +26,10 @@ def load_sentence_transformers() -> Any:
 
 
 def load_datasets() -> Any:
-    """The module ``datasets``."""
+    """The module ``datasets``, without its progress bars among our lines."""
     try:
         import datasets
     except ImportError:
         raise UserError(f"the retrieval stage needs the datasets package: {HOW}") from None
+    datasets.disable_progress_bars()
     return datasets

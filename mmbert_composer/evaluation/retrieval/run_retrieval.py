@@ -2,6 +2,7 @@
 
 import json
 import statistics
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -13,7 +14,7 @@ from mmbert_composer.evaluation.grid import grid
 from mmbert_composer.evaluation.hashes import code_hash, hash_values
 from mmbert_composer.evaluation.result_file import Result
 from mmbert_composer.evaluation.retrieval.benchmark_tasks import benchmark_tasks, is_whole
-from mmbert_composer.evaluation.retrieval.packages import load_mteb
+from mmbert_composer.evaluation.retrieval.packages import load_datasets, load_mteb
 from mmbert_composer.evaluation.retrieval.train_embedder import STAGE, load_embedder, train_embedder
 from mmbert_composer.evaluation.retrieval.triplets import load_triplets
 from mmbert_composer.evaluation.settings import Settings
@@ -112,9 +113,18 @@ def _score(each: Any, folder: Path, task: Task, values: Hyperparameters, setting
     path = settings.folder / "parts" / task.name / f"{each.metadata.name}-{key}.json"
     if not path.is_file():
         embedder = load_embedder(folder, settings, values.max_length)
-        done = load_mteb().evaluate(
-            embedder, [each], cache=None, co2_tracker=False, show_progress_bar=False, encode_kwargs={"batch_size": 64}
-        )
+        load_datasets()
+        with warnings.catch_warnings():
+            # It uses names that sentence-transformers and itself have renamed, and advises newer tasks.
+            warnings.filterwarnings("ignore", module=r"mteb\.")
+            done = load_mteb().evaluate(
+                embedder,
+                [each],
+                cache=None,
+                co2_tracker=False,
+                show_progress_bar=False,
+                encode_kwargs={"batch_size": 64},
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, {"score": 100 * float(done.task_results[0].get_score())})
     score = json.loads(path.read_text())["score"]

@@ -43,9 +43,9 @@ def train_embedder(model: Path, rows: Any, values: Hyperparameters, settings: Se
     ``stage.json`` in it has the share of held-out triplets whose positive is nearer, before and after.
     """
     library = load_sentence_transformers()
-    from sentence_transformers.evaluation import TripletEvaluator
-    from sentence_transformers.losses import CachedMultipleNegativesRankingLoss
-    from sentence_transformers.training_args import BatchSamplers
+    from sentence_transformers.sentence_transformer.evaluation import TripletEvaluator
+    from sentence_transformers.sentence_transformer.losses import CachedMultipleNegativesRankingLoss
+    from sentence_transformers.sentence_transformer.training_args import BatchSamplers
 
     set_seed(seed)
     embedder = load_embedder(model, settings, values.max_length)
