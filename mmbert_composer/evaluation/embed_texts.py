@@ -1,6 +1,7 @@
 """Texts to vectors by any encoder: the mean over tokens, or the first token. N texts, D width."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -56,7 +57,7 @@ def embed_by_pooling(
             raise UserError(f"pooling={pooling!r} must be one of {', '.join(POOLINGS)}")
     if not texts:
         raise UserError("embed_texts: there are no texts")
-    tokenizer = encoder.tokenizer
+    tokenizer: Any = encoder.tokenizer
     length = min(max_length, encoder.max_length)
     encoded = tokenizer(list(texts), truncation=True, max_length=length, padding=False, verbose=False)["input_ids"]
     vectors: dict[str, NDArray[np.float32]] = {}

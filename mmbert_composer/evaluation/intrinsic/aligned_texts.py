@@ -1,7 +1,7 @@
 """Aligned texts from what is at hand: ``verses`` of JSON lines, Tatoeba's pairs of files."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from xxhash import xxh64_intdigest
@@ -35,22 +35,32 @@ def read_verses(documents: Iterable[TextDocument]) -> dict[str, dict[str, str]]:
     return dict(verses)
 
 
-def verse_bitexts(verses: Mapping[str, Mapping[str, str]], most: int, pivot: str = PIVOT) -> list[Bitext]:
-    """Each language against the ``pivot`` (English; without it the language of most verses), by language.
+def pivot_of(verses: Mapping[str, Mapping[str, str]]) -> str:
+    """The language that the others are aligned with: English; without it that of most verses, the first by code."""
+    return PIVOT if PIVOT in verses else max(sorted(verses), key=lambda language: len(verses[language]))
+
+
+def verse_bitexts(
+    verses: Mapping[str, Mapping[str, str]], most: int, languages: Collection[str] | None = None
+) -> list[Bitext]:
+    """Each language (of ``languages``, if any are given) against the pivot, by language.
 
     At most ``most`` verses that both have, those whose ids have the lowest hashes: nearly the same ones in every
     language. Languages that share none are left out.
     """
     if len(verses) < 2:
         raise UserError(f"aligned verses of {len(verses)} language(s); two are needed")
-    if pivot not in verses:
-        pivot = max(sorted(verses), key=lambda language: len(verses[language]))
+    pivot = pivot_of(verses)
+    wanted = set(verses) - {pivot} if languages is None else set(verses).intersection(languages) - {pivot}
     bitexts = []
-    for language in sorted(set(verses) - {pivot}):
+    for language in sorted(wanted):
         shared = sorted(verses[language].keys() & verses[pivot].keys(), key=lambda name: (xxh64_intdigest(name), name))
         if chosen := shared[:most]:
             source, target = verses[language], verses[pivot]
             bitexts.append(Bitext(language, [source[name] for name in chosen], [target[name] for name in chosen]))
+    if not bitexts:
+        asked = "" if languages is None else f" of {', '.join(sorted(languages))}"
+        raise UserError(f"no verses{asked} that {pivot} has as well; there are {', '.join(sorted(verses))}")
     return bitexts
 
 

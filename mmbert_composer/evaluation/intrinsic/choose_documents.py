@@ -41,13 +41,10 @@ class Known:
         return "held out"
 
 
-def all_documents(data: Path, languages: Collection[str] | None, also: Iterable[str] = ()) -> Iterator[TextDocument]:
-    """Documents of a folder (or file) of JSON lines, or the held-out text of prepared data; ``languages`` None: all.
-
-    ``also``: languages that are needed whatever was asked for.
-    """
+def all_documents(data: Path, languages: Collection[str] | None) -> Iterator[TextDocument]:
+    """Documents of a folder (or file) of JSON lines, or the held-out text of prepared data; ``languages`` None: all."""
     documents = held_out_documents(data) if is_prepared(data) else read_documents(text_files(data))
-    wanted = {*languages, *also} if languages else None
+    wanted = set(languages) if languages else None
     return (document for document in documents if wanted is None or document.language in wanted)
 
 

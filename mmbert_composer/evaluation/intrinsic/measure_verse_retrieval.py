@@ -1,4 +1,4 @@
-"""The task ``verse_retrieval``: translations found among aligned verses of every language and English."""
+"""The task ``verse_retrieval``: translations found among aligned verses of every language and one pivot."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from mmbert_composer.errors import UserError
 from mmbert_composer.evaluation.bitext import retrieve
-from mmbert_composer.evaluation.intrinsic.aligned_texts import PIVOT, read_verses, verse_bitexts
+from mmbert_composer.evaluation.intrinsic.aligned_texts import pivot_of, read_verses, verse_bitexts
 from mmbert_composer.evaluation.intrinsic.choose_documents import Known, all_documents
 from mmbert_composer.evaluation.load_encoder import load_encoder
 from mmbert_composer.evaluation.result_file import LanguageScore, Result
@@ -22,10 +22,14 @@ def measure_verse_retrieval(task: Task, model: Path, data: Path, settings: Setti
 
     Raises UserError for data without ``verses``.
     """
-    documents = [document for document in all_documents(data, settings.languages, {PIVOT}) if document.verses]
+    documents = [document for document in all_documents(data, None) if document.verses]
     if not documents:
         raise UserError(f"{task.name}: no document in {data} has `verses`, the ids of its lines that languages share")
-    bitexts = verse_bitexts(read_verses(documents), VERSES)
+    verses = read_verses(documents)
+    bitexts = verse_bitexts(verses, VERSES, settings.languages)
+    pivot = pivot_of(verses)
+    used = {pivot, *(bitext.language for bitext in bitexts)}
+    documents = [document for document in documents if document.language in used]
     encoder = load_encoder(model, device=settings.device)
     length = settings.max_length or task.hyperparameters.max_length
     scores: dict[str, LanguageScore] = {}
@@ -42,7 +46,12 @@ def measure_verse_retrieval(task: Task, model: Path, data: Path, settings: Setti
         score=float(np.mean([score.score for score in scores.values()])),
         spread=None,
         by_language=scores,
-        extra={"to_pivot_and_back": directions, "documents": len(documents), "trained_documents": trained},
+        extra={
+            "pivot": pivot,
+            "to_pivot_and_back": directions,
+            "documents": len(documents),
+            "trained_documents": trained,
+        },
         hyperparameters={"pooling": "mean", "max_length": length, "verses": VERSES},
-        note=f"a probe, without tuning; {known.note(len(documents), trained)}",
+        note=f"a probe, without tuning; verses against {pivot}; {known.note(len(documents), trained)}",
     )

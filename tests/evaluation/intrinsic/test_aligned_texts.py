@@ -32,6 +32,9 @@ def test_shared_verses_against_english():
 def test_without_english_the_largest_is_the_pivot():
     verses = read_verses([chapter("fin", 0, 3), chapter("deu", 0, 9), chapter("swh", 0, 2)])
     assert [(b.language, b.target[0].split()[0]) for b in verse_bitexts(verses, 9)] == [("fin", "deu"), ("swh", "deu")]
+    assert [(b.language, b.target[0].split()[0]) for b in verse_bitexts(verses, 9, ["fin"])] == [("fin", "deu")]
+    with pytest.raises(UserError, match="no verses of isl that deu has as well; there are deu, fin, swh"):
+        verse_bitexts(verses, 9, ["isl"])
 
 
 def test_lines_and_verses_must_agree():
