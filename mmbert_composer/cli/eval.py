@@ -78,7 +78,7 @@ def run(
         typer.Option(help="intrinsic: the prepared data that the model was trained on, to say what is held out."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="What to call the model in the results.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1.  [default: a GPU if there is one]")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.  [default: a GPU if there is one]")] = None,
     precision: Annotated[str, typer.Option(help="fp32 as in the paper, or bf16.")] = "fp32",
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Run a model's own code from the hub: mgte, eurobert.")
