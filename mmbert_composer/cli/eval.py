@@ -55,7 +55,7 @@ def run(
         str,
         typer.Option(
             help="WikiANN, UD-POS: split tokenizes word by word as the paper does; space joins the words, which is "
-            "what a Gemma-like tokenizer was trained on and scores better."
+            "what a Gemma-like tokenizer was trained on."
         ),
     ] = "split",
     mend: Annotated[
