@@ -54,8 +54,7 @@ def check_model(task: Task, folder: Path, settings: Settings, max_length: int) -
         where = "tokenizer_config.json" if tokenizer.pad_token_id is None else "config.json (pad_token_id)"
         raise UserError(f"{folder}: the model has no pad token; set it in {where}")
     try:
-        with torch.device("meta"), _quiet():
-            model = _auto_class(task).from_config(config, trust_remote_code=settings.trust_remote_code)
+        model = _empty_model(task, config, settings)
     except (ValueError, KeyError, AttributeError, ImportError) as error:
         raise UserError(f"task {task.name}: {folder}: {_auto_class(task).__name__}: {_first_line(error)}") from None
     if "token_type_ids" in tokenizer.model_input_names and "token_type_ids" not in accepted_inputs(model, tokenizer):
@@ -77,6 +76,17 @@ def check_model(task: Task, folder: Path, settings: Settings, max_length: int) -
             tokenizer(["a", "b"], is_split_into_words=True)
         except (AssertionError, ValueError) as error:
             raise UserError(f"task {task.name}: {_first_line(error)}; or use --word-join space") from None
+
+
+def _empty_model(task: Task, config: Any, settings: Settings) -> Any:
+    """The model without its weights: what its class is and takes."""
+    with _quiet():
+        try:
+            with torch.device("meta"):
+                return _auto_class(task).from_config(config, trust_remote_code=settings.trust_remote_code)
+        except (RuntimeError, NotImplementedError):
+            # Code from the hub may compute values when a model is made.
+            return _auto_class(task).from_config(config, trust_remote_code=settings.trust_remote_code)
 
 
 def model_inputs(model: Any, tokenizer: Any) -> list[str]:
