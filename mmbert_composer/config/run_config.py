@@ -185,7 +185,11 @@ def parse_run_config(config: Mapping[str, Any]) -> RunConfig:
             f"it is {load_as!r}"
         )
     if load_as and not values.get("load_path"):
-        raise UserError(f"load_as: {load_as} needs load_path: a checkpoint file, or a run folder (its newest is taken)")
+        what = ", an imported model" if load_as == "weights" else ""
+        raise UserError(
+            f"load_as: {load_as} needs load_path, what this run starts from: set load_path=RUN to a run's folder (its "
+            f"newest checkpoint is taken), a checkpoint file{what}"
+        )
     for key in ("model", "optimizer"):
         values[key] = dict(_mapping(values[key], key))
     if values.get("scheduler") is not None:
