@@ -9,7 +9,7 @@ from rich.console import Console
 
 from mmbert_composer.builders.micro_batch import micro_batch_size
 from mmbert_composer.cli.show_plan import show_cost, show_plan
-from mmbert_composer.config import RunConfig, load_yaml, parse_run_config
+from mmbert_composer.config import load_yaml, parse_run_config
 from mmbert_composer.errors import UserError
 from mmbert_composer.planning import RunPlan, plan_run
 from mmbert_composer.planning.gpu_memory import parse_gpu_memory
@@ -26,15 +26,19 @@ def plan(
         Path | None, typer.Option("--json", metavar="FILE", help="write the numbers; - prints")
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="draw the run: shares, masks, lengths, batches (.png, .svg, .pdf)")
+        Path | None,
+        typer.Option(metavar="FILE", help="draw the run: shares, masks, lengths, batches (.png, .svg, .pdf)"),
     ] = None,
     start: Annotated[
         Path | None, typer.Option("--from", metavar="CKPT", help="count passes on from a checkpoint's cursors")
     ] = None,
     languages: Annotated[int, typer.Option(help="rows of the table of languages")] = 15,
-    vocab_size: Annotated[int, typer.Option(help="tokens of the tokenizer, while there is no data that has one")] = 256_000,
+    vocab_size: Annotated[
+        int, typer.Option(help="tokens of the tokenizer, while there is no data that has one")
+    ] = 256_000,
     gpus: Annotated[
-        int | None, typer.Option(help="number of GPUs; one that does not divide the batch is refused", rich_help_panel=_COST)
+        int | None,
+        typer.Option(help="number of GPUs; one that does not divide the batch is refused", rich_help_panel=_COST),
     ] = None,
     gpu_memory: Annotated[
         str | None, typer.Option(help="of one GPU, as 24GB: does the micro-batch fit?", rich_help_panel=_COST)
@@ -43,7 +47,8 @@ def plan(
         float | None, typer.Option(help="tokens a second of one GPU, for GPU hours", rich_help_panel=_COST)
     ] = None,
     rate_from: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="take the rate from an earlier run's folder", rich_help_panel=_COST)
+        Path | None,
+        typer.Option(metavar="RUN", help="take the rate from an earlier run's folder", rich_help_panel=_COST),
     ] = None,
     rate_gpus: Annotated[int, typer.Option(help="how many GPUs that run was on", rich_help_panel=_COST)] = 1,
     gpu_hour_price: Annotated[

@@ -75,15 +75,15 @@ def _facts(config: RunConfig, result: RunPlan, gpus: int) -> list[str]:
         return facts
     count = kept_checkpoints(config, result)
     facts.append(
-        f"{format_tokens(result.parameters)} parameters with a vocabulary of {result.model['vocab_size']:,}; a checkpoint "
-        f"takes {result.checkpoint_bytes / GB:.2f} GB, up to {count:,} of them on the disk "
+        f"{format_tokens(result.parameters)} parameters with a vocabulary of {result.model['vocab_size']:,}; a "
+        f"checkpoint takes {result.checkpoint_bytes / GB:.2f} GB, up to {count:,} of them on the disk "
         f"{count * result.checkpoint_bytes / GB:,.0f} GB"
     )
     blocks, memory = describe_memory(config, result, gpus)
     facts.append(
-        f"about {memory.total / GB:.1f} GB on a GPU for micro-batches of {blocks} blocks (an estimate): weights, gradients "
-        f"and optimizer {memory.states / GB:.1f}, activations {memory.activations / GB:.1f}, loss {memory.head / GB:.1f}, "
-        f"the rest {CONTEXT / GB:.1f}"
+        f"about {memory.total / GB:.1f} GB on a GPU for micro-batches of {blocks} blocks (an estimate): weights, "
+        f"gradients and optimizer {memory.states / GB:.1f}, activations {memory.activations / GB:.1f}, loss "
+        f"{memory.head / GB:.1f}, the rest {CONTEXT / GB:.1f}"
     )
     return facts
 

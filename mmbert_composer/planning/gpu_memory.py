@@ -27,7 +27,7 @@ class GpuMemory:
     """Bytes on one GPU at the peak of a step."""
 
     states: int
-    """fp32 weights, gradients and the optimizer's two moments; copies of the weights for autocast, and DDP's buckets."""
+    """fp32 weights, gradients and the optimizer's two moments; autocast's copies of the weights, DDP's buckets."""
     activations: int
     head: int
     """The loss: logits of one chunk, gradient of the decoder's weight."""
@@ -44,8 +44,8 @@ def gpu_memory(
 
     A layer keeps of each token, for its backward pass: its two residual inputs in fp32 (8 D), what goes into its
     matrices (norms' outputs, attention's output), queries, keys, values, the dropout's mask (D), and the MLP's two
-    widths (3 I) in the type of the products. With ``activation_checkpointing`` only its input is kept (4 D), and one layer
-    is computed again at a time. Gradients on the way back are as large as two layers' inputs.
+    widths (3 I) in the type of the products. With ``activation_checkpointing`` only its input is kept (4 D), and
+    one layer is computed again at a time. Gradients on the way back are as large as the MLP's two widths, twice.
 
     Args:
         masked: M, rows of the head in a micro-batch.

@@ -20,8 +20,8 @@ def check_fit(config: RunConfig, plan: RunPlan, gpu_bytes: int, ranks: int = 1) 
     if memory.total <= gpu_bytes:
         return None
     said = (
-        f"a micro-batch of {blocks} blocks of {config.data.block_size:,} tokens takes about {memory.total / GB:.1f} GB, "
-        f"and the GPU has {gpu_bytes / GB:.1f} GB"
+        f"a micro-batch of {blocks} blocks of {config.data.block_size:,} tokens takes about "
+        f"{memory.total / GB:.1f} GB, and the GPU has {gpu_bytes / GB:.1f} GB"
     )
     fitting = _largest(config, plan, plan.model, gpu_bytes, blocks, ranks)
     if fitting:

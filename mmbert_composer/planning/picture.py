@@ -7,7 +7,7 @@ from typing import cast
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
@@ -36,6 +36,7 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "#E5E5E5",
     "grid.linewidth": 0.6,
     "xtick.color": MUTED,
@@ -47,8 +48,8 @@ STYLE = {
 def draw_plan(config: RunConfig, plan: RunPlan, path: Path) -> None:
     """Write the picture to ``path``, in the form that its ending names.
 
-    Above: the share of every language by phase (figure 1 of arXiv:2509.06888), where languages are counted, and of every
-    source. Below, over tokens: tau, mask ratio, longest sequence, batch and learning rate.
+    Above: the share of every language by phase (figure 1 of arXiv:2509.06888), where languages are counted, and of
+    every source. Below, over tokens: tau, mask ratio, longest sequence, batch and learning rate.
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(12, 11), layout="constrained")
@@ -89,7 +90,7 @@ def _languages(axes: Axes, curriculum: Curriculum, plan: RunPlan) -> None:
     for number, (phase, placed) in enumerate(zip(plan.phases, curriculum.phases, strict=True)):
         shares = _shares(phase)
         taus = sorted({_tau_text(placed, source) for source, row in phase.sources.items() if len(row.streams) > 1})
-        label = f"{phase.name}: {len(shares):,} languages" + (f", tau {', '.join(taus)}" if taus else "")
+        label = f"{phase.name}: {len(shares):,} languages" + (f", τ {', '.join(taus)}" if taus else "")
         color = PHASE_COLORS[number % len(PHASE_COLORS)]
         axes.plot(np.arange(1, len(shares) + 1), shares, color=color, label=label, lw=2)
         if shares.size:
@@ -98,7 +99,9 @@ def _languages(axes: Axes, curriculum: Curriculum, plan: RunPlan) -> None:
     axes.set_yscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
-    axes.yaxis.set_major_locator(LogLocator(numticks=12))
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 1000 else (1,), numticks=12))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("languages of each phase, the most sampled first")
     axes.set_title("Share of each language" + (" in the sources that are counted" if plan.uncounted else ""))
     axes.legend(loc="lower left")
@@ -127,7 +130,8 @@ def _sources(axes: Axes, plan: RunPlan) -> None:
         axes.bar(places, heights, 0.6, bottom=base, color=color, label=label, edgecolor="white", linewidth=0.6)
         for place, height, start in zip(places, heights, base, strict=True):
             if height >= 0.04:
-                axes.text(place, start + height / 2, f"{height:.0%}", ha="center", va="center", fontsize=8, color=INK)
+                ink = "white" if color == SOURCE_COLORS[0] else INK
+                axes.text(place, start + height / 2, f"{height:.0%}", ha="center", va="center", fontsize=8, color=ink)
         base += heights
     labels = [f"{phase.name}\n{format_tokens(phase.tokens)}" for phase in plan.phases]
     axes.set_xticks(places, labels)
@@ -140,7 +144,7 @@ def _sources(axes: Axes, plan: RunPlan) -> None:
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), reverse=True, fontsize=8)
 
 
-def _schedules(bottom: object, config: RunConfig) -> None:
+def _schedules(bottom: SubFigure, config: RunConfig) -> None:
     curriculum = config.curriculum
     lr = float(config.optimizer.get("lr", 1.0))
     tempered = [
@@ -149,29 +153,43 @@ def _schedules(bottom: object, config: RunConfig) -> None:
         if any(parse_curve(p.mixture[source].tau, "tau").low < 1.0 for p in curriculum.phases if source in p.mixture)
     ]
     panels: list[tuple[str, list[tuple[str, Callable[[ScheduledPhase, float], float]]]]] = [
-        ("tau", [(source, _tau_of(source)) for source in tempered]),
+        ("τ", [(source, _tau_of(source)) for source in tempered]),
         ("mask ratio", [("", lambda phase, inside: phase.mask_ratio.at(inside, phase.duration_tok))]),
         ("max_seq_len", [("", lambda phase, inside: float(phase.max_seq_len))]),
         ("batch\n(blocks)", [("", lambda phase, inside: float(phase.batch_size.at(inside, phase.duration_tok)))]),
         ("learning rate", [("", lambda phase, inside: lr * phase.lr.at(inside, phase.duration_tok))]),
     ]
     panels = [panel for panel in panels if panel[1]]
-    all_axes = cast("list[Axes]", np.atleast_1d(bottom.subplots(len(panels), 1, sharex=True)).tolist())  # type: ignore[attr-defined]
+    all_axes = cast("list[Axes]", np.atleast_1d(bottom.subplots(len(panels), 1, sharex=True)).tolist())
     for axes, (label, lines) in zip(all_axes, panels, strict=True):
+        ends = {
+            float(f"{value(phase, inside):.6g}")
+            for _, value in lines
+            for phase in curriculum.phases
+            for inside in (0, phase.duration_tok - 1)
+        }
         _over_tokens(axes, curriculum, lines)
+        _value_axis(axes, sorted(end for end in ends if end == end), doubling=label == "max_seq_len")
         axes.set_ylabel(label, rotation=0, ha="right", va="center")
-    for axes, (label, _) in zip(all_axes, panels, strict=True):
-        if label == "max_seq_len":
-            axes.set_yscale("log", base=2)
-            lengths = sorted({phase.max_seq_len for phase in curriculum.phases})
-            axes.yaxis.set_major_locator(FixedLocator(lengths))
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-            axes.yaxis.set_minor_formatter(NullFormatter())
-            axes.yaxis.set_minor_locator(NullLocator())
-            axes.set_ylim(lengths[0] / 1.6, lengths[-1] * 1.6)
-        else:
-            axes.set_ylim(bottom=0)
+    bottom.align_ylabels(all_axes)
     _token_axis(all_axes, curriculum)
+
+
+def _value_axis(axes: Axes, ends: list[float], *, doubling: bool) -> None:
+    """Ticks at the values that phases begin and end with; ``doubling``: on a logarithmic axis."""
+    if doubling:
+        axes.set_yscale("log", base=2)
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.set_ylim(ends[0] / 2, ends[-1] * 2)
+    else:
+        axes.set_ylim(0, ends[-1] * 1.18 or 1)
+    least = 0.13 * ends[-1]  # nearer ones would be printed over each other
+    ticks: list[float] = []
+    for end in reversed(ends):
+        if not ticks or doubling or ticks[-1] - end >= least:
+            ticks.append(end)
+    axes.yaxis.set_major_locator(FixedLocator(ticks))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:.3g}"))
 
 
 def _tau_of(source: str) -> Callable[[ScheduledPhase, float], float]:
@@ -203,6 +221,12 @@ def _over_tokens(
         axes.axvspan(phase.start_tok, phase.end_tok, color=color, alpha=0.13, lw=0)
 
 
+def _short(tokens: float) -> str:
+    """``2.3T`` and not ``2.30T``."""
+    text = format_tokens(float(f"{tokens:.3g}"))
+    return text if "." not in text else text[:-1].rstrip("0").rstrip(".") + text[-1]
+
+
 def _token_axis(all_axes: list[Axes], curriculum: Curriculum) -> None:
     """Phases by the square root of their length, so that a decay of a thirtieth of the run can be seen."""
     edges = np.array([0, *(phase.end_tok for phase in curriculum.phases)], np.float64)
@@ -221,9 +245,10 @@ def _token_axis(all_axes: list[Axes], curriculum: Curriculum) -> None:
             axes.set_xscale("function", functions=(forward, back))
         axes.set_xlim(0, edges[-1])
     last = all_axes[-1]
-    fifths = [np.linspace(a, b, 5)[1:-1] for a, b in zip(edges[:-1], edges[1:], strict=True) if b - a == np.diff(edges).max()]
-    last.xaxis.set_major_locator(FixedLocator(sorted({*edges.tolist(), *(fifths[0].tolist() if fifths else [])})))
-    last.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_tokens(value)))
+    longest = int(np.argmax(np.diff(edges)))
+    quarters = np.linspace(edges[longest], edges[longest + 1], 5)
+    last.xaxis.set_major_locator(FixedLocator(sorted({*edges.tolist(), *quarters.tolist()})))
+    last.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _short(value)))
     last.set_xlabel("tokens (slots)" + ("; phases are as wide as the square root of their length" if scaled else ""))
     for number, phase in enumerate(curriculum.phases):
         middle = back(np.array((drawn[number] + drawn[number + 1]) / 2))

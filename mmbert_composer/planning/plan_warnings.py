@@ -40,7 +40,9 @@ def _repeated(
     named = ", ".join(f"{uncapped.streams[number]} {passes[number]:,.0f} times" for number in over[:NAMED])
     more = f" and {len(over) - NAMED:,} more" if len(over) > NAMED else ""
     if limit is None:
-        return [f"curriculum.max_passes is null, and {named}{more} are repeated; max_passes: {MANY_PASSES:g} holds them"]
+        return [
+            f"curriculum.max_passes is null, and {named}{more} are repeated; max_passes: {MANY_PASSES:g} holds them"
+        ]
     return [
         f"by their share alone {named}{more} would be repeated; they are held at max_passes={limit:g}, and what that "
         f"frees goes to the other streams of their source"
@@ -55,8 +57,8 @@ def _below_a_block(curriculum: Curriculum, phases: Sequence[PhasePlan]) -> list[
         none = [name for name, blocks in streams.items() if blocks == 0]
         if few:
             lines.append(
-                f"phase {phase.name!r}: the share of {_listed(few, streams)} is below one block a segment: they come in "
-                f"some of its {placed.segments} segments alone"
+                f"phase {phase.name!r}: the share of {_listed(few, streams)} is below one block a segment: they "
+                f"come in some of its {placed.segments} segments alone"
             )
         if none:
             lines.append(
@@ -69,4 +71,5 @@ def _below_a_block(curriculum: Curriculum, phases: Sequence[PhasePlan]) -> list[
 def _listed(names: Sequence[str], streams: Mapping[str, int]) -> str:
     if len(names) == 1:
         return names[0]
-    return f"{len(names):,} of {len(streams):,} streams ({', '.join(names[:NAMED])}{', ...' if len(names) > NAMED else ''})"
+    more = ", ..." if len(names) > NAMED else ""
+    return f"{len(names):,} of {len(streams):,} streams ({', '.join(names[:NAMED])}{more})"

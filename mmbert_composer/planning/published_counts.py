@@ -11,7 +11,7 @@ NOT_FINEWEB2 = ("eng", "code")
 """Rows that FineWeb2 has no part of."""
 
 TAU = {"pretrain": 0.7, "ext": 0.5}
-"""Of the phases that follow p_i ~ n_i ** tau closely: from one to the other the log-slope is 0.707, the law says 0.714."""
+"""Of the phases that follow p_i ~ n_i ** tau closely: between the two the log-slope is 0.707, by the law 0.714."""
 
 
 def corpus_tokens(served: Mapping[str, Mapping[str, int]]) -> dict[str, int]:

@@ -21,16 +21,16 @@ def read_counts(path: Path, block_size: int) -> dict[str, StreamSize]:
             reader = csv.DictReader(file)
             columns = set(reader.fieldnames or ())
             if {"language", *PHASES} <= columns:
-                served = {row["language"]: {phase: _number(path, reader, row, phase) for phase in PHASES} for row in reader}
+                served = {
+                    row["language"]: {phase: _number(path, reader, row, phase) for phase in PHASES} for row in reader
+                }
                 tokens = {f"fineweb2/{language}": count for language, count in corpus_tokens(served).items()}
             elif set(COLUMNS) <= columns:
-                tokens = {
-                    f"{row['source']}/{row['language']}": _number(path, reader, row, "tokens") for row in reader
-                }
+                tokens = {f"{row['source']}/{row['language']}": _number(path, reader, row, "tokens") for row in reader}
             else:
                 raise UserError(
-                    f"data.counts {path}: needs the columns source, language and tokens, or those of mmBERT's published "
-                    f"counts: language, {', '.join(PHASES)}"
+                    f"data.counts {path}: needs the columns source, language and tokens, or those of mmBERT's "
+                    f"published counts: language, {', '.join(PHASES)}"
                 )
     except OSError as error:
         raise UserError(f"data.counts {path} cannot be read: {error.strerror}") from error

@@ -40,7 +40,9 @@ def measured_speed(run: Path, gpus: int) -> Speed:
         with path.open(encoding="utf-8", errors="replace") as file:
             rates = [line["tokens_per_second"] for line in parsed_lines(file) if line and line.get("tokens_per_second")]
     except OSError as error:
-        raise UserError(f"--rate-from {run}: {path.name} cannot be read: {error.strerror}; name a run's folder") from error
+        raise UserError(
+            f"--rate-from {run}: {path.name} cannot be read: {error.strerror}; name a run's folder"
+        ) from error
     if not rates:
         raise UserError(f"--rate-from {run}: {path.name} holds no step whose speed was measured")
     return Speed(statistics.median(rates) / gpus, f"the median of {len(rates):,} steps of {run}")
