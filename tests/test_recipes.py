@@ -158,7 +158,8 @@ def test_shares_by_language_are_the_published_ones():
         for name, (blocks, _) in streams.items():
             language = name.split("/")[1]
             published = served[language] / sum(served.values())
-            assert phase.name == "ext" and published < 0.01 or blocks / total == pytest.approx(published, rel=tolerance)
+            if phase.name == "pretrain" or published > 0.01:
+                assert blocks / total == pytest.approx(published, rel=tolerance)
     repeated, below = plan.warnings
     assert "held at max_passes=5" in repeated
     assert "below one block a segment" in below
