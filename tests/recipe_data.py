@@ -40,7 +40,7 @@ def prepare_recipe_data(folder: Path) -> Path:
             ]
     text = folder / "text.jsonl"
     text.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    train_tokenizer((row["text"] for row in rows), 512, folder / "tokenizer")
+    train_tokenizer((row["text"] for row in rows), 640, folder / "tokenizer")
     prepare([f"jsonl:{text}"], folder / "tokenizer", folder / "data", block_size=BLOCK, say=lambda line: None)
     return folder / "data"
 

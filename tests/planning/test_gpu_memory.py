@@ -34,7 +34,7 @@ def test_monotone():
 
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 def test_what_a_layer_keeps_is_what_autograd_saves(dropout):
-    """Bytes that the layers' own functions save of a token, attention's kernel apart (the GPU's keeps what it is given)."""
+    """Bytes that the layers' own functions save of a token; the attention in between keeps what it is given."""
     from mmbert_composer.models import ModernBertMLM, build_config
     from mmbert_composer.models.encoder_layer import after_attention, before_attention
     from mmbert_composer.models.rotary import rotary_tables
