@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import matplotlib
 import numpy as np
@@ -26,7 +26,7 @@ INK, MUTED = "#222222", "#666666"
 POINTS = 400
 """Places in a phase at which a curve is drawn."""
 
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 9,
     "axes.edgecolor": "#999999",
     "axes.labelcolor": INK,
@@ -60,7 +60,7 @@ def draw_plan(config: RunConfig, plan: RunPlan, path: Path) -> None:
             fontsize=13,
             fontweight="bold",
         )
-        top, bottom = figure.subfigures(2, 1, height_ratios=(0.85, 1.0))
+        top, bottom = cast("NDArray[Any]", figure.subfigures(2, 1, height_ratios=(0.85, 1.0))).tolist()
         if any(_shares(phase).size for phase in plan.phases):
             left, right = top.subplots(1, 2, width_ratios=(1.25, 1.0))
             _languages(left, config.curriculum, plan)
