@@ -50,7 +50,7 @@ def show_cost(config: RunConfig, speed: Speed | None, hour_price: float | None, 
         return
     rows = cost_rows(config.curriculum, config.device_train_microbatch_size, speed.tokens_per_second, hour_price)
     console.print(
-        f"{rows[0].gpu_hours:,.0f} GPU hours at {speed.tokens_per_second:,.0f} tokens/s a GPU ({speed.origin})",
+        f"{_number(rows[0].gpu_hours)} GPU hours at {speed.tokens_per_second:,.0f} tokens/s a GPU ({speed.origin})",
         highlight=False,
         soft_wrap=True,
     )
@@ -59,10 +59,13 @@ def show_cost(config: RunConfig, speed: Speed | None, hour_price: float | None, 
         table.add_column(name, justify="right")
     for row in rows:
         cells = [str(row.gpus), str(row.micro_batch), f"{row.hours:,.1f}", f"{row.hours / 24:,.1f}"]
-        price = [] if row.price is None else [f"{row.price:,.0f}"]
-        table.add_row(*cells, f"{row.gpu_hours:,.0f}", *price)
+        table.add_row(*cells, _number(row.gpu_hours), *([] if row.price is None else [_number(row.price)]))
     console.print(table)
     console.print("hours without evaluation and checkpoints, each GPU as fast as one alone", highlight=False)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
 def _facts(config: RunConfig, result: RunPlan, gpus: int) -> list[str]:
