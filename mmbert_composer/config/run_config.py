@@ -185,10 +185,10 @@ def parse_run_config(config: Mapping[str, Any]) -> RunConfig:
             f"it is {load_as!r}"
         )
     if load_as and not values.get("load_path"):
-        what = ", an imported model" if load_as == "weights" else ""
+        model = ", or a model's folder (mmbert import makes one)" if load_as == "weights" else ""
         raise UserError(
-            f"load_as: {load_as} needs load_path, what this run starts from: set load_path=RUN to a run's folder (its "
-            f"newest checkpoint is taken), a checkpoint file{what}"
+            f"load_as: {load_as} needs load_path, what this run starts from: set load_path=RUN, the folder of a run "
+            f"(its newest checkpoint is taken) or one of its checkpoints{model}"
         )
     for key in ("model", "optimizer"):
         values[key] = dict(_mapping(values[key], key))
