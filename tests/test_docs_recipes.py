@@ -2,6 +2,7 @@
 
 import json
 import random
+import shlex
 import shutil
 
 import pytest
@@ -16,8 +17,10 @@ DOCUMENT = Document(ROOT / "docs" / "recipes.md")
 SHAPE = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 4, "num_attention_heads": 2}
 BRIEFLY = [
     *(f"model.{key}={value}" for key, value in SHAPE.items()),
-    *(f"curriculum.phases.{number}.duration=65_536tok" for number in (0, 1)),
-    "curriculum.phases.0.lr.over=32_768tok",
+    *(f"curriculum.phases.{number}.duration=2_048tok" for number in (0, 1)),
+    *(f"curriculum.phases.{number}.max_seq_len=256" for number in (0, 1)),
+    "curriculum.phases.0.lr.over=1_024tok",
+    "data.block_size=256",
     "data.segment_blocks=8",
     "data.num_workers=0",
     "data.held_out_blocks=1",
@@ -67,7 +70,11 @@ def test_continuing(there):
         lines = [json.dumps({"text": row["text"], "language": language}) for row in rows]
         (there / name / "a.jsonl").write_text("\n".join(lines) + "\n")
     for command in DOCUMENT.commands("continue"):
-        run_command(command, BRIEFLY)
+        if "prepare" in command:
+            command += " --block-size 256"
+        if "plan" in command or "composer" in command:
+            command = shlex.join([*shlex.split(command), *BRIEFLY])
+        run_command(command)
     leave_process_group()
     steps = [row for row in read_jsonl(there / "runs/continue/metrics.jsonl") if "event" not in row]
     assert [row["phase"] for row in steps] == ["adapt"] * 2 + ["settle"] * 2
