@@ -151,7 +151,7 @@ def test_shares_by_language_are_the_published_ones():
     assert [phase.languages for phase in plan.phases] == [59, 108, 1832]
     with COUNTS.open(newline="") as file:
         rows = {row["language"]: row for row in csv.DictReader(file)}
-    for phase, tolerance in zip(plan.phases[:2], (0.001, 0.02), strict=True):
+    for phase, tolerance in zip(plan.phases[:2], (0.001, 0.05), strict=True):
         streams = phase.sources["fineweb2"].streams
         total = sum(blocks for blocks, _ in streams.values())
         served = {name.split("/")[1]: int(rows[name.split("/")[1]][phase.name]) for name in streams}

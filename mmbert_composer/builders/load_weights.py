@@ -35,7 +35,7 @@ def check_weights(model: ModernBertMLM, path: Path, tokenizer: Path) -> None:
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
         raise UserError(
-            f"the weights in {path} do not fit the keys of model: {_sizes(weights, own)}{'; '.join(wrong[:5])}{more}"
+            f"the weights in {path} do not fit the keys of model: {'; '.join(wrong[:5])}{more}{_sizes(weights, own)}"
         )
 
 
@@ -59,7 +59,7 @@ def _sizes(theirs: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
     )
     if there == here:
         return ""
-    return f"another size, {there[1]} layers {there[0]} wide there, {here[1]} layers {here[0]} wide here; "
+    return f": another size, {there[1]} layers {there[0]} wide there, {here[1]} layers {here[0]} wide here"
 
 
 def _differ_in_padding(name: str, weights: Mapping[str, Tensor], own: Mapping[str, Tensor], tokenizer: Path) -> bool:
