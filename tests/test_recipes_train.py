@@ -1,7 +1,12 @@
 """The recipes as a user types them, on text under their source names, with a model shrunk by overrides."""
 
-import pytest
+import shutil
 
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mmbert_composer.cli.main import main as mmbert
 from mmbert_composer.train import main as train
 from tests.conftest import ROOT, leave_process_group, read_jsonl
 from tests.recipe_data import prepare_recipe_data, two_steps
@@ -66,6 +71,19 @@ def test_languages_that_the_data_lacks(recipe_data, runs, capsys):
     assert "phase 'pretrain': mixture.fineweb2: the data lacks" in error
     assert "ron" in error
     assert "fra" in error
+
+
+@pytest.mark.slow
+def test_the_merge_of_small(recipe_data, pretrained, tmp_path):
+    """From the folders that the file names, beside a copy of it; the run's own merge is the same."""
+    shutil.copytree(YAMLS / "merge", tmp_path / "yamls" / "merge")
+    run("mmbert-small-decay-all", recipe_data, tmp_path / "runs", f"load_path={pretrained}")
+    assert mmbert(["merge", str(tmp_path / "yamls/merge/mmbert-small.yaml")]) == 0
+    own, asked = (
+        load_file(tmp_path / "runs" / folder / "model.safetensors")
+        for folder in ("mmbert-small-decay-all/merged", "mmbert-small-merged")
+    )
+    assert all(torch.equal(own[name], asked[name]) for name in own)
 
 
 @pytest.mark.slow
