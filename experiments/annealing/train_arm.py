@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from experiments.annealing.arms import Arm
-from mmbert_composer.merging.methods import METHODS
+from mmbert_composer.merging.merge_method import MergeMethod
 from mmbert_composer.merging.merge_models import merge_models
 
 YAMLS = Path(__file__).parent / "yamls"
@@ -26,7 +26,7 @@ def train_arm(
     if arm.merged:
         if not (out / "merge.json").is_file():
             models = [folders[name] for name in arm.merged]
-            merge_models(models, out, METHODS["ties"](), base=folders[arm.start or ""])
+            merge_models(models, out, MergeMethod("ties"), base=folders[arm.start or ""])
         return
     assert arm.yaml is not None, "an arm is trained or merged"
     settings = [f"data.root={data}", f"save_folder={out}", f"seed={seed}", f"data.seed={seed}"]
