@@ -18,7 +18,7 @@ LAYERS = [
     {"curriculum"},
     {"data", "models", "optim", "checkpoints", "merging", "export", "importing", "runtime", "registry", "recipes"},
     {"runs"},
-    {"report"},
+    {"report", "evaluation"},
     {"callbacks"},
     {"config", "builders", "planning"},
     {"doctor"},

@@ -1,0 +1,1 @@
+"""The rows of every suite, one file a suite."""
