@@ -22,7 +22,7 @@ def check_run_folder(folder: Path, *, autoresume: bool) -> None:
         return
     if not folder.is_dir():
         raise UserError(f"save_folder {folder} is a file; name a folder")
-    inside = sorted(path.name for path in folder.iterdir() if path.name != LOCK)
+    inside = sorted(path.name for path in folder.iterdir() if path.name != LOCK and not _is_unfinished(path))
     if inside and "plan.json" not in inside:
         raise UserError(
             f"save_folder {folder} holds something else than a run ({', '.join(inside[:3])}); nothing was written. "
@@ -30,6 +30,11 @@ def check_run_folder(folder: Path, *, autoresume: bool) -> None:
         )
     if inside and not autoresume:
         raise UserError(f"save_folder {folder} holds a run and autoresume is false; name a new or empty folder")
+
+
+def _is_unfinished(path: Path) -> bool:
+    """Whether ``path`` is what a process left that was killed while it wrote a run's very first file."""
+    return path.name.startswith(".plan.json.") and path.name.endswith(".tmp")
 
 
 def earlier_cursors(folder: Path) -> dict[str, int]:

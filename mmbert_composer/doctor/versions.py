@@ -11,7 +11,7 @@ from mmbert_composer.doctor.finding import Finding, note, ok, problem
 
 CHECK = "versions"
 PYTHONS = ((3, 11), (3, 12))
-INSTALL = "pip install -c constraints.txt -e .[dev] in a checkout (`make install` does it), or install {} alone"
+INSTALL = "pip install -c constraints.txt -e .[dev,eval] in a checkout (`make install` does it), or install {} alone"
 
 
 def pinned_versions(constraints: str) -> dict[str, str]:
