@@ -55,7 +55,7 @@ def run(
         str,
         typer.Option(
             help="WikiANN, UD-POS: split tokenizes word by word as the paper does; space joins the words, which is "
-            "what a Gemma-like tokenizer was trained on and scores better."
+            "what a Gemma-like tokenizer was trained on."
         ),
     ] = "split",
     mend: Annotated[
@@ -78,7 +78,7 @@ def run(
         typer.Option(help="intrinsic: the prepared data that the model was trained on, to say what is held out."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="What to call the model in the results.")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1.  [default: a GPU if there is one]")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.  [default: a GPU if there is one]")] = None,
     precision: Annotated[str, typer.Option(help="fp32 as in the paper, or bf16.")] = "fp32",
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Run a model's own code from the hub: mgte, eurobert.")
@@ -95,11 +95,9 @@ def run(
         raise UserError(f"--word-join {word_join}: known are split, space")
     if precision not in ("fp32", "bf16"):
         raise UserError(f"--precision {precision}: known are fp32, bf16")
-    numbers = {
-        "seeds": _numbers(seeds, int, "--seeds"),
-        "lrs": _numbers(lr, float, "--lr"),
-        "epochs": _numbers(epochs, int, "--epochs"),
-    }
+    chosen_seeds = tuple(map(int, _numbers(seeds, int, "--seeds")))
+    chosen_epochs = tuple(map(int, _numbers(epochs, int, "--epochs")))
+    chosen_lrs = tuple(_numbers(lr, float, "--lr"))
 
     # What can be refused without these has been.
     from mmbert_composer.evaluation.all_tasks import choose_tasks
@@ -118,11 +116,11 @@ def run(
     settings = Settings(
         folder=out / known_as,
         tasks=chosen,
-        seeds=tuple(numbers["seeds"]) or None,
+        seeds=chosen_seeds or None,
         languages=_names(languages) or None,
         protocol=protocol,
-        lrs=tuple(numbers["lrs"]),
-        epochs=tuple(numbers["epochs"]),
+        lrs=chosen_lrs,
+        epochs=chosen_epochs,
         max_length=max_length,
         max_train_examples=max_train_examples,
         word_join=word_join,

@@ -18,9 +18,13 @@ _FINE_TUNING = (
     "data/*.py",
     "heads/*.py",
     "metrics/*.py",
+    "collate.py",
     "fine_tune.py",
     "load_for_task.py",
+    "oddities.py",
     "predict.py",
+    "read_tokenizer.py",
+    "run_fine_tuned.py",
     "tuned_models.py",
 )
 _CODE = {

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, PreTrainedTokenizerFast
 
 from mmbert_composer.errors import UserError
+from mmbert_composer.evaluation.read_tokenizer import read_tokenizer
 
 # Positions count from the padding id on: a model of 514 takes 512 tokens.
 _OFFSET_POSITIONS = ("roberta", "xlm-roberta", "xlm-roberta-xl", "camembert")
@@ -45,7 +46,7 @@ def load_encoder(
     name = str(model)
     try:
         config = AutoConfig.from_pretrained(name)
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        tokenizer = read_tokenizer(name)
     except (OSError, ValueError, KeyError) as error:
         where = "" if Path(name).is_dir() else f"there is no folder {name}, and as a hub name: "
         raise UserError(f"no model {name}: {where}{str(error).splitlines()[0]}") from None

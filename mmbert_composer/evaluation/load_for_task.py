@@ -1,26 +1,26 @@
 """A model with the head that a task needs, and the checks that it fits: before anything is trained."""
 
+import contextlib
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from transformers import AutoConfig, AutoTokenizer, set_seed
+from transformers import AutoConfig, set_seed
 
 from mmbert_composer.errors import UserError
 from mmbert_composer.evaluation.heads.all_heads import HEADS
 from mmbert_composer.evaluation.load_encoder import accepted_inputs, longest_input
+from mmbert_composer.evaluation.read_tokenizer import read_tokenizer
 from mmbert_composer.evaluation.settings import Settings
 from mmbert_composer.evaluation.task import Task
 
 
 def load_tokenizer(folder: Path, settings: Settings) -> Any:
     """The tokenizer in ``folder``."""
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=settings.trust_remote_code)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{folder}: no tokenizer that transformers can load: {_first_line(error)}") from None
+    tokenizer = read_tokenizer(folder, settings.trust_remote_code)
     # Deliberate: inputs are cut to each task's length.
     tokenizer.deprecation_warnings["sequence-length-is-longer-than-the-specified-maximum"] = True
     return tokenizer
@@ -31,7 +31,6 @@ def load_for_task(task: Task, folder: Path, settings: Settings, seed: int) -> An
 
     In fp32, on ``settings.device``.
     """
-    head = HEADS[task.kind]
     set_seed(seed)
     config = _config(task, folder, settings)
     with _quiet():
@@ -42,7 +41,6 @@ def load_for_task(task: Task, folder: Path, settings: Settings, seed: int) -> An
             trust_remote_code=settings.trust_remote_code,
             **_attention(config),
         )
-    assert head.auto_model
     return model.float().to(settings.device)
 
 
@@ -56,8 +54,7 @@ def check_model(task: Task, folder: Path, settings: Settings, max_length: int) -
         where = "tokenizer_config.json" if tokenizer.pad_token_id is None else "config.json (pad_token_id)"
         raise UserError(f"{folder}: the model has no pad token; set it in {where}")
     try:
-        with torch.device("meta"), _quiet():
-            model = _auto_class(task).from_config(config, trust_remote_code=settings.trust_remote_code)
+        model = _empty_model(task, config, settings)
     except (ValueError, KeyError, AttributeError, ImportError) as error:
         raise UserError(f"task {task.name}: {folder}: {_auto_class(task).__name__}: {_first_line(error)}") from None
     if "token_type_ids" in tokenizer.model_input_names and "token_type_ids" not in accepted_inputs(model, tokenizer):
@@ -79,6 +76,17 @@ def check_model(task: Task, folder: Path, settings: Settings, max_length: int) -
             tokenizer(["a", "b"], is_split_into_words=True)
         except (AssertionError, ValueError) as error:
             raise UserError(f"task {task.name}: {_first_line(error)}; or use --word-join space") from None
+
+
+def _empty_model(task: Task, config: Any, settings: Settings) -> Any:
+    """The model without its weights: what its class is and takes."""
+    with _quiet():
+        try:
+            with torch.device("meta"):
+                return _auto_class(task).from_config(config, trust_remote_code=settings.trust_remote_code)
+        except (RuntimeError, NotImplementedError):
+            # Code from the hub may compute values when a model is made.
+            return _auto_class(task).from_config(config, trust_remote_code=settings.trust_remote_code)
 
 
 def model_inputs(model: Any, tokenizer: Any) -> list[str]:
@@ -108,19 +116,17 @@ def _attention(config: Any) -> dict[str, str]:
     return {"attn_implementation": "sdpa"} if config.model_type == "modernbert" else {}
 
 
-class _quiet:  # noqa: N801 - reads as a statement
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
     """Without transformers' word that the head is new: it is meant to be."""
-
-    def __enter__(self) -> None:
-        self._level = transformers.logging.get_verbosity()
-        transformers.logging.set_verbosity_error()
-        self._warnings = warnings.catch_warnings()
-        self._warnings.__enter__()
-        warnings.filterwarnings("ignore", message=".*for .*: copying from a non-meta parameter", category=UserWarning)
-
-    def __exit__(self, *error: object) -> None:
-        self._warnings.__exit__(*error)
-        transformers.logging.set_verbosity(self._level)
+    level = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*copying from a non-meta parameter", category=UserWarning)
+            yield
+    finally:
+        transformers.logging.set_verbosity(level)
 
 
 def _first_line(error: Exception) -> str:

@@ -48,7 +48,7 @@ def test_refusals(capsys, tmp_path, options, message):
 
 def test_devices_that_are_not_there(capsys, tmp_path):
     save_tiny_encoder(tmp_path / "m")
-    for device in ("tpu", "cuda:99"):
+    for device in ("tpu", "cuda:1"):
         command = ["eval", "run", str(tmp_path / "m"), "--tasks", "sst2", "--out", str(tmp_path), "--device", device]
         assert main(command) == 1
         assert f"--device {device}: " in capsys.readouterr().err

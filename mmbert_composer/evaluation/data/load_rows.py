@@ -21,6 +21,10 @@ def load_rows(task: Task, split: str, language: str, data: Path | None) -> list[
     Raises UserError for a folder without the dataset or the split; it names what was found instead.
     """
     config = task.config_for(language)
+    if data is None and task.flat == "xquad":
+        raise UserError(
+            f"task {task.name}: --data DIR is needed, with xquad/xquad.LL.json; the hub's copy has no articles"
+        )
     if data is None:
         rows = hub_rows(task, split, config)
     elif (folder := data / task.hub / config).is_dir():

@@ -17,16 +17,16 @@ Row = Mapping[str, Any]
 class Feature:
     """What the model reads for (a part of) a row."""
 
-    inputs: Mapping[str, NDArray[np.int64]]
-    """The tokenizer's outputs, each int [L], of choices [C, L_c] as a list of C such arrays under ``choices``."""
+    inputs: Mapping[str, NDArray[np.int32]]
+    """The tokenizer's outputs, each [L]; of choices those of the longest."""
     label: Any = None
     """What the loss needs: an int, a float, tags int [L], or (start, end)."""
     row: int = 0
     """The row's number in its list."""
     info: Mapping[str, Any] = field(default_factory=dict)
     """What scoring needs beside the outputs."""
-    choices: Sequence[Mapping[str, NDArray[np.int64]]] = ()
-    """Multiple choice: the inputs of every choice; ``inputs`` are those of the longest."""
+    choices: Sequence[Mapping[str, NDArray[np.int32]]] = ()
+    """Multiple choice: the inputs of every choice."""
 
     @property
     def length(self) -> int:

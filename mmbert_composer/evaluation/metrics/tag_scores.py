@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 from mmbert_composer.errors import UserError
 
@@ -20,10 +21,12 @@ def tag_scores(right: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]
     rows = [list(tags) for tags in right], [list(tags) for tags in predicted]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".* seems not to be NE tag", category=UserWarning)
-        scores = {
-            "f1": f1_score(*rows, zero_division=0),
-            "precision": precision_score(*rows, zero_division=0),
-            "recall": recall_score(*rows, zero_division=0),
+        # Where nothing was found; its own type says str, its documentation 0.
+        zero: Any = 0
+        scores: dict[str, Any] = {
+            "f1": f1_score(*rows, zero_division=zero),
+            "precision": precision_score(*rows, zero_division=zero),
+            "recall": recall_score(*rows, zero_division=zero),
         }
     scores["accuracy"] = sum(a == b for a, b in pairs) / max(1, len(pairs))
     return {name: 100 * float(value) for name, value in scores.items()}
