@@ -39,6 +39,7 @@ def test_the_commands(there, capsys):
     shown = capsys.readouterr().out
     assert "mmBERT base (published)" in shown
     assert "average as printed" in shown
+    assert "texts of text.jsonl were trained on" in shown
     on_text = json.loads((there / "results" / "mine-hf" / "masked_loss.json").read_text())
     on_blocks = json.loads((there / "results-held-out" / "mine-hf" / "masked_loss.json").read_text())
     assert (on_text["extra"]["forward"], on_blocks["extra"]["forward"]) == ("padded", "packed")

@@ -40,11 +40,21 @@ def assert_same_run(one, other, *, ranks):
 
 
 def test_two_ranks_and_one_give_the_same_run(settings, yaml_of, tmp_path):
+    lines = [f"{word} {word[::-1]}" for word in ("abcd", "bdca", "jdlm", "mlkj", "dcbe", "klmj")]
+    (tmp_path / "tatoeba.deu-eng.deu").write_text("\n".join(lines) + "\n")
+    (tmp_path / "tatoeba.deu-eng.eng").write_text("\n".join(reversed(lines)) + "\n")
     settings["callbacks"] |= {"checkpoint_merging": {"last": 2}, "huggingface_export": {}}
+    settings["callbacks"]["intrinsic_eval"] = {"interval": "8ba", "data": str(tmp_path)}
     yaml = yaml_of(settings)
     assert main([str(yaml), f"save_folder={tmp_path / 'one'}"]) == 0
     launch(2, yaml, f"save_folder={tmp_path / 'two'}")
     assert_same_run(tmp_path / "one", tmp_path / "two", ranks=2)
+    for mine, theirs in zip(*(rows_of(tmp_path / name, "intrinsic") for name in ("one", "two")), strict=True):
+        assert mine["batch"] == theirs["batch"]
+        assert mine["bitext_accuracy"] == theirs["bitext_accuracy"]
+        for kind, losses in mine["held_out_loss"].items():
+            assert losses == pytest.approx(theirs["held_out_loss"][kind], abs=1e-5)
+    assert [row["batch"] for row in rows_of(tmp_path / "two", "intrinsic")] == [8, 16, 24, 28]
     assert (tmp_path / "two" / "merged" / "merge.json").exists()
     assert json.loads((tmp_path / "one" / "plan.json").read_text()) == json.loads(
         (tmp_path / "two" / "plan.json").read_text()

@@ -140,6 +140,8 @@ def run(
         typer.echo(f"{result.task:<20} {result.metric:<14} {result.score:7.2f}{spread}{again}")
         if result.note:
             typer.echo(f"{'':<20} {result.note}")
+    for line in _contamination(folder, trained_on, data):
+        typer.echo(line)
     typer.echo(f"{settings.folder}; mmbert eval compare {settings.folder} shows it beside published scores")
 
 
@@ -172,6 +174,18 @@ def list_tasks(
         typer.echo("models")
         for known, baseline in BASELINES.items():
             typer.echo(f"  {known:<24} {baseline.description}: {baseline.hub}")
+
+
+def _contamination(model: Path, trained_on: Path | None, data: Path | None) -> list[str]:
+    """What of the data in the folder the model was trained on, where its training text is known."""
+    from mmbert_composer.data.manifest import MANIFEST_NAME
+    from mmbert_composer.evaluation.contamination import contamination_note, find_contamination
+    from mmbert_composer.evaluation.training_texts import known_training_texts
+
+    known = known_training_texts(model, trained_on)
+    if known is None or data is None or not data.is_dir() or (data / MANIFEST_NAME).is_file():
+        return []
+    return contamination_note(find_contamination(known, data)[0])
 
 
 def _names(text: str | None) -> tuple[str, ...]:

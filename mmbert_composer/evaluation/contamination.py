@@ -60,6 +60,15 @@ def contamination_json(data: Path, found: list[FileContamination], unread: list[
     }
 
 
+def contamination_note(found: list[FileContamination], most: int = 5) -> list[str]:
+    """A line for each file that has texts which were trained on, the worst first; one line where none has."""
+    hit = sorted((file for file in found if file.trained), key=lambda file: (-file.trained / file.texts, file.file))
+    if not hit:
+        return [f"contamination: none of {sum(file.texts for file in found):,} texts is a training document"]
+    lines = [f"contamination: {file.trained:,} of {file.texts:,} texts of {file.file} were trained on" for file in hit]
+    return lines[:most] + ([f"contamination: and in {len(hit) - most} more files"] if len(hit) > most else [])
+
+
 def _of_file(training: TrainingTexts, folder: Path, path: Path) -> FileContamination:
     hashes = np.unique(np.fromiter((_hash(text) for text in read_texts(path)), np.uint64))
     trained = hashes[training.trained(hashes)]

@@ -27,11 +27,12 @@ _FINE_TUNING = (
     "run_fine_tuned.py",
     "tuned_models.py",
 )
+_EMBEDDING = ("embed_texts.py", "length_batches.py", "load_encoder.py", "read_tokenizer.py")
 _CODE = {
     **dict.fromkeys(FINE_TUNED_KINDS, _FINE_TUNING),
     "retrieval": ("retrieval/*.py",),
-    "intrinsic": ("intrinsic/*.py", "bitext*.py", "embed_texts.py", "load_encoder.py", "length_batches.py"),
-    "bitext": ("*bitext*.py", "intrinsic/aligned_texts.py", "embed_texts.py", "load_encoder.py", "length_batches.py"),
+    "intrinsic": ("intrinsic/*.py", "bitext*.py", "training_texts.py", *_EMBEDDING),
+    "bitext": ("*bitext*.py", "intrinsic/aligned_texts.py", "data/*.py", *_EMBEDDING),
 }
 """Files whose change can change a score, by kind."""
 

@@ -28,25 +28,24 @@ class Encoder:
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def length(self, wanted: int) -> int:
-        """``wanted`` tokens, or a UserError where the model takes fewer."""
-        if wanted > self.max_length:
-            raise UserError(f"max_length={wanted}: {self.name} takes at most {self.max_length} tokens")
-        return wanted
-
 
 def load_encoder(
-    model: str | Path, head: Literal["none", "mlm"] = "none", device: str | torch.device | None = None
+    model: str | Path,
+    head: Literal["none", "mlm"] = "none",
+    device: str | torch.device | None = None,
+    trust_remote_code: bool = False,
 ) -> Encoder:
     """The encoder in folder ``model`` (or of that hub name), with its masked-LM head where ``head`` says so.
 
-    ``device``: None takes the GPU where there is one. Raises UserError for a folder that is no model, a tokenizer
-    without a pad token, and a model without a masked-LM head where one is needed.
+    ``device``: None takes the GPU where there is one. ``trust_remote_code``: run a model's own code.
+
+    Raises UserError for a folder that is no model, a tokenizer without a pad token, and weights that lack a part of the
+    encoder, or of the masked-LM head where one is needed: transformers would fill it with random numbers.
     """
     name = str(model)
     try:
-        config = AutoConfig.from_pretrained(name)
-        tokenizer = read_tokenizer(name)
+        config = AutoConfig.from_pretrained(name, trust_remote_code=trust_remote_code)
+        tokenizer = read_tokenizer(name, trust_remote_code)
     except (OSError, ValueError, KeyError) as error:
         where = "" if Path(name).is_dir() else f"there is no folder {name}, and as a hub name: "
         raise UserError(f"no model {name}: {where}{str(error).splitlines()[0]}") from None
@@ -54,13 +53,19 @@ def load_encoder(
         raise UserError(f"{name}: its tokenizer has no pad token; set one in tokenizer_config.json")
     if not tokenizer.is_fast:
         raise UserError(f"{name}: its tokenizer has no tokenizer.json (a fast tokenizer is needed)")
-    if getattr(config, "reference_compile", False) is None:
+    options: dict[str, Any] = {"config": config, "trust_remote_code": trust_remote_code}
+    if config.model_type == "modernbert":
         config.reference_compile = False  # batches have many shapes
+        options["attn_implementation"] = "sdpa"  # flash attention has no fp32
+    what = "encoder" if head == "none" else "masked-LM head"
     try:
         loader = AutoModel if head == "none" else AutoModelForMaskedLM
-        loaded = loader.from_pretrained(name, config=config)
+        loaded, report = loader.from_pretrained(name, output_loading_info=True, **options)
     except (OSError, ValueError) as error:
-        raise UserError(f"no {'encoder' if head == 'none' else 'masked-LM head'} in {name}: {error}") from None
+        raise UserError(f"no {what} in {name}: {error}") from None
+    # What no vector and no logit is made of may be absent.
+    if missing := sorted(key for key in report["missing_keys"] if "pooler" not in key):
+        raise UserError(f"no {what} in {name}: its weights lack {', '.join(missing[:3])}")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return Encoder(name, loaded.eval().to(device), tokenizer, longest_input(config, tokenizer))
 

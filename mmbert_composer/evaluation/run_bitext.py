@@ -28,7 +28,7 @@ def run_bitext(task: Task, model_folder: Path, data: Path | None, settings: Sett
     """
     languages = bitext_languages(task, data, settings)
     pairs = {language: read_pairs(task, task.test, language, data) for language in languages}  # before the model
-    encoder = load_encoder(model_folder, device=settings.device)
+    encoder = load_encoder(model_folder, device=settings.device, trust_remote_code=settings.trust_remote_code)
     mended = settings.mend.intersection(task.oddities)
     pooling, other = ("mean", "first") if "first-token" in mended else ("first", "mean")
     length = settings.max_length or task.hyperparameters.max_length

@@ -3,6 +3,7 @@
 import gzip
 import json
 import shutil
+from dataclasses import replace
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -11,7 +12,7 @@ from xxhash import xxh64_intdigest
 
 from mmbert_composer.cli.eval_contamination import contamination
 from mmbert_composer.errors import UserError
-from mmbert_composer.evaluation.contamination import find_contamination
+from mmbert_composer.evaluation.contamination import contamination_note, find_contamination
 from mmbert_composer.evaluation.training_texts import TrainingTexts, training_data_of
 from tests.conftest import tiny_documents
 
@@ -51,6 +52,12 @@ def test_every_layout(sides, tmp_path):
         "xquad/xquad.en.json": (3, 1, 1),
     }
     assert unread == ["SOURCES.md"]
+    assert contamination_note(found, most=1) == [
+        "contamination: 1 of 2 texts of a.parquet were trained on",
+        "contamination: and in 3 more files",
+    ]
+    clean = [replace(file, trained=0) for file in found]
+    assert contamination_note(clean) == ["contamination: none of 11 texts is a training document"]
     (sib,) = (file for file in found if file.file.startswith("sib"))
     assert sum(sib.streams.values()) == 2
     assert f"tiny/{trained[0]['language']}" in sib.streams

@@ -58,6 +58,13 @@ def test_refusals(encoder, how, says):
         embed_texts(encoder, [])
 
 
+def test_a_head_that_is_not_there_is_not_made_up(encoder, tiny_tokenizer):
+    encoder.model.save_pretrained(tiny_tokenizer)
+    assert load_encoder(tiny_tokenizer).model is not None
+    with pytest.raises(UserError, match=r"no masked-LM head in .*: its weights lack decoder\.bias"):
+        load_encoder(tiny_tokenizer, head="mlm")
+
+
 def test_no_model(tmp_path):
     with pytest.raises(UserError, match="no folder"):
         load_encoder(tmp_path / "absent")

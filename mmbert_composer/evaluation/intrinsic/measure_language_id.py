@@ -23,7 +23,7 @@ def measure_language_id(task: Task, model: Path, data: Path, settings: Settings)
         groups[document.language][document.hash] = document
     documents = [document for _, group in sorted(groups.items()) for _, document in sorted(group.items())[:DOCUMENTS]]
     length = min(settings.max_length or task.hyperparameters.max_length, task.hyperparameters.max_length)
-    encoder = load_encoder(model, device=settings.device)
+    encoder = load_encoder(model, device=settings.device, trust_remote_code=settings.trust_remote_code)
     settings.say(f"{task.name}: {len(documents):,} documents in {len(groups)} languages")
     vectors = embed_texts(encoder, [document.text for document in documents], max_length=length)
     probed = language_probe(vectors, [document.language for document in documents])

@@ -39,7 +39,7 @@ def measure_masked_loss(task: Task, model: Path, data: Path, settings: Settings)
         return _on_blocks(task, model, data, settings)
     known = Known.of(model, data, settings.trained_on)
     documents = held_out_first(all_documents(data, settings.languages), DOCUMENTS, known)
-    encoder = load_encoder(model, head="mlm", device=settings.device)
+    encoder = load_encoder(model, head="mlm", device=settings.device, trust_remote_code=settings.trust_remote_code)
     length = min(settings.max_length or task.hyperparameters.max_length, encoder.max_length)
     losses = masked_losses(encoder, documents, max_length=length, progress=_progress(task.name, settings))
     pairs = [(document, loss) for document, loss in zip(documents, losses, strict=True) if loss.masked]

@@ -30,7 +30,7 @@ def measure_verse_retrieval(task: Task, model: Path, data: Path, settings: Setti
     pivot = pivot_of(verses)
     used = {pivot, *(bitext.language for bitext in bitexts)}
     documents = [document for document in documents if document.language in used]
-    encoder = load_encoder(model, device=settings.device)
+    encoder = load_encoder(model, device=settings.device, trust_remote_code=settings.trust_remote_code)
     length = settings.max_length or task.hyperparameters.max_length
     scores: dict[str, LanguageScore] = {}
     directions: dict[str, list[float]] = {}
