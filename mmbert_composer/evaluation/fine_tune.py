@@ -10,6 +10,7 @@ from typing import Any
 from mmbert_composer.errors import UserError
 from mmbert_composer.evaluation.collate import collate
 from mmbert_composer.evaluation.heads.head import Feature, Head
+from mmbert_composer.evaluation.one_process import one_process
 from mmbert_composer.evaluation.settings import Settings
 from mmbert_composer.evaluation.task import Hyperparameters
 
@@ -32,7 +33,7 @@ def fine_tune(
     ``what`` begins the lines of progress.
     """
     transformers = _transformers()
-    with tempfile.TemporaryDirectory(prefix="mmbert-eval-") as folder:
+    with one_process(), tempfile.TemporaryDirectory(prefix="mmbert-eval-") as folder:
         arguments = _arguments(transformers, Path(folder), hyperparameters, settings, seed)
         callbacks = [_progress(transformers, settings, what)]
         if hyperparameters.patience is not None:

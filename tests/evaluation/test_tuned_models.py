@@ -1,5 +1,6 @@
 """Tuning is a function of its seed, what others start from is kept, and encoders of other kinds go the same way."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,14 @@ def test_what_another_task_starts_from_is_kept(tiny_encoder, benchmarks, how):
     # Other hyper-parameters are another model.
     tune(mnli, tiny_encoder, benchmarks, replace(mnli.hyperparameters, epochs=1), how, 1)
     assert len(list((how.folder / "stages").iterdir())) == 1
+
+
+def test_a_launcher_around_it_does_not_matter(tiny_encoder, benchmarks, how, monkeypatch):
+    for name, value in {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    task = BY_NAME["cola"]
+    assert tune(task, tiny_encoder, benchmarks, replace(task.hyperparameters, epochs=1), how, 1).steps == 1
+    assert os.environ["WORLD_SIZE"] == "2"
 
 
 def test_a_bootstrap_round_is_a_function_of_its_seed():

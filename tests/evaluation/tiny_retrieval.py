@@ -1,4 +1,4 @@
-"""Tiny mirrors of what the retrieval suites read: triplets, one similarity and one code retrieval dataset."""
+"""Tiny mirrors of what the retrieval suites read: triplets, a dataset of each benchmark."""
 
 import json
 import random
@@ -11,7 +11,10 @@ CONFIG = "- config_name: {name}\n  data_files:\n  - split: {split}\n    path: {f
 
 
 def write_retrieval(root: Path) -> Path:
-    """``STSBenchmark`` of MTEB English, ``CosQA`` of CoIR, and MS MARCO triplets, all of invented sentences."""
+    """``STSBenchmark`` of MTEB English, ``BornholmBitextMining`` of MTEB Multilingual, ``CosQA`` of CoIR, MS MARCO.
+
+    All of invented sentences; the last two of these benchmarks hold the same text on both sides.
+    """
     source = random.Random(7)
     rows = [{column: sentence(source) for column in ("query", "positive", "negative")} for _ in range(20)]
     _write(root / MSMARCO, rows)
@@ -21,6 +24,8 @@ def write_retrieval(root: Path) -> Path:
     ]
     _dataset(root / "mteb/stsbenchmark-sts", {"default": ("test", pairs)})
     texts = [sentence(source) for _ in range(6)]
+    same = [{"sentence1": text, "sentence2": text} for text in texts]
+    _dataset(root / "mteb/BornholmBitextMining", {"default": ("test", same)})
     qrels = [{"query-id": f"q{n}", "corpus-id": f"d{n}", "score": 1} for n in range(6)]
     _dataset(
         root / "CoIR-Retrieval/cosqa",

@@ -9,6 +9,7 @@ from typing import Any
 from transformers import AutoConfig, PrinterCallback, set_seed
 
 from mmbert_composer.data.atomic_write import publish_tree
+from mmbert_composer.evaluation.one_process import one_process
 from mmbert_composer.evaluation.retrieval.packages import load_sentence_transformers
 from mmbert_composer.evaluation.retrieval.triplets import split_triplets
 from mmbert_composer.evaluation.settings import Settings
@@ -54,7 +55,7 @@ def train_embedder(model: Path, rows: Any, values: Hyperparameters, settings: Se
     before = _accuracy(evaluator(embedder))
     settings.say(f"  retrieval stage, lr {values.lr:g}: {len(train)} triplets; held-out triplets {before:.1f} % right")
     cpu = settings.device == "cpu"
-    with tempfile.TemporaryDirectory(prefix="mmbert-embed-") as folder:
+    with one_process(), tempfile.TemporaryDirectory(prefix="mmbert-embed-") as folder:
         arguments = library.SentenceTransformerTrainingArguments(
             output_dir=folder,
             num_train_epochs=values.epochs,

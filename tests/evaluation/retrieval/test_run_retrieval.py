@@ -39,13 +39,14 @@ def test_what_is_missing_is_named_before_anything_runs(tiny_encoder, tmp_path, h
 @pytest.mark.slow
 def test_stage_benchmarks_and_probe(tiny_encoder, tmp_path, how):
     data = write_retrieval(tmp_path)
-    names = ("mteb_english", "coir", "coir_probe")
-    settings = how(*names, benchmark_tasks=("STSBenchmark", "CosQA"))
-    english, coir, probe = run_suite(tiny_encoder, "m", data, settings).results
+    names = ("mteb_english", "mteb_multilingual", "coir", "coir_probe")
+    settings = how(*names, benchmark_tasks=("STSBenchmark", "BornholmBitextMining", "CosQA"))
+    english, multilingual, coir, probe = run_suite(tiny_encoder, "m", data, settings).results
     assert english.extra["by_type"].keys() == {"STS"}
     assert english.score == pytest.approx(english.extra["by_task"]["STSBenchmark"])
     assert english.extra["stage"] == coir.extra["stage"]
     assert english.extra["stage"]["steps"] == 1
+    assert multilingual.extra["by_type"] == {"BitextMining": pytest.approx(100)}
     # Query and document are the same text: found at rank one.
     assert coir.score == pytest.approx(100)
     assert "a probe" in (probe.note or "")
