@@ -1,5 +1,6 @@
 """Weights of another run, a Hugging Face folder or this run's checkpoint: checked, then taken."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,9 @@ def check_weights(model: ModernBertMLM, path: Path, tokenizer: Path) -> None:
     wrong += sorted(f"{name} only here" for name in own.keys() - weights.keys() if name != DECODER)
     if wrong:
         more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-        raise UserError(f"the weights in {path} do not fit the keys of model: {'; '.join(wrong[:5])}{more}")
+        raise UserError(
+            f"the weights in {path} do not fit the keys of model: {'; '.join(wrong[:5])}{more}{_sizes(weights, own)}"
+        )
 
 
 def load_weights(model: ModernBertMLM, path: Path) -> None:
@@ -43,6 +46,20 @@ def load_weights(model: ModernBertMLM, path: Path) -> None:
         for name, value in model_weights(path).items():
             rows = min(len(own[name]), len(value))
             own[name][:rows].copy_(value[:rows])
+
+
+def _sizes(theirs: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
+    """Width and layers of both, where they differ: the one line that tells a small model from a base one."""
+    there, here = (
+        (
+            weights[EMBEDDING].shape[-1] if EMBEDDING in weights else 0,
+            len({match[1] for name in weights if (match := re.search(r"layers\.(\d+)\.", name))}),
+        )
+        for weights in (theirs, own)
+    )
+    if there == here:
+        return ""
+    return f": another size, {there[1]} layers {there[0]} wide there, {here[1]} layers {here[0]} wide here"
 
 
 def _differ_in_padding(name: str, weights: Mapping[str, Tensor], own: Mapping[str, Tensor], tokenizer: Path) -> bool:

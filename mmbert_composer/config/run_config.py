@@ -185,7 +185,11 @@ def parse_run_config(config: Mapping[str, Any]) -> RunConfig:
             f"it is {load_as!r}"
         )
     if load_as and not values.get("load_path"):
-        raise UserError(f"load_as: {load_as} needs load_path: a checkpoint file, or a run folder (its newest is taken)")
+        model = ", or a model's folder (mmbert import makes one)" if load_as == "weights" else ""
+        raise UserError(
+            f"load_as: {load_as} needs load_path, what this run starts from: set load_path=RUN, the folder of a run "
+            f"(its newest checkpoint is taken) or one of its checkpoints{model}"
+        )
     for key in ("model", "optimizer"):
         values[key] = dict(_mapping(values[key], key))
     if values.get("scheduler") is not None:

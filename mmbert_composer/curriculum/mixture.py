@@ -28,7 +28,8 @@ class StreamSize:
 def select_streams(source: str, mixture: SourceMixture, sizes: Mapping[str, StreamSize], where: str) -> list[str]:
     """Names ("source/language") of the streams that a row of the mixture means, sorted.
 
-    A number means the n largest by tokens, all where there are fewer.
+    A number means the n largest by tokens, all where there are fewer. A code of a list means the stream of that name;
+    a code without a script, where there is none, all streams of it: ``uzn`` is ``uzn_Latn`` and ``uzn_Cyrl``.
 
     Raises:
         UserError: naming the languages that the data lacks, with the nearest that it has.
@@ -50,12 +51,8 @@ def select_streams(source: str, mixture: SourceMixture, sizes: Mapping[str, Stre
         if isinstance(wanted, bool) or wanted < 1:
             raise UserError(f"{where}: languages={wanted} must be at least 1")
         return sorted(sorted(pool, key=lambda name: (-pool[name].tokens, name))[:wanted])
-    if source == ALL_STREAMS:
-        names = [name for name in pool if name.split("/", 1)[1] in set(wanted)]
-        missing = sorted(set(wanted) - {name.split("/", 1)[1] for name in names})
-    else:
-        names = [f"{source}/{code}" for code in dict.fromkeys(wanted)]
-        missing = [name.split("/", 1)[1] for name in names if name not in pool]
+    named = _named(wanted, pool)
+    missing = [code for code, found in named.items() if not found]
     if missing:
         codes = sorted({name.split("/", 1)[1] for name in pool})
         near = {code: difflib.get_close_matches(code, codes, 1) for code in missing[:10]}
@@ -64,7 +61,26 @@ def select_streams(source: str, mixture: SourceMixture, sizes: Mapping[str, Stre
         empty = [f"{source}/{code}" for code in missing if f"{source}/{code}" in sizes]
         note = f"; without a training block: {', '.join(empty[:5])}" if empty else ""
         raise UserError(f"{where}: the data lacks {listed}{more} in source {source!r}{note}")
-    return sorted(names)
+    return sorted({name for found in named.values() for name in found})
+
+
+def _named(wanted: Sequence[str], pool: Mapping[str, StreamSize]) -> dict[str, list[str]]:
+    """Code to the streams it means: in each source the one of that name, or where there is none all its scripts."""
+    scripts: dict[str, list[str]] = {}
+    for name in pool:
+        source, code = name.split("/", 1)
+        language, underscore, _ = code.partition("_")
+        if underscore:
+            scripts.setdefault(f"{source}/{language}", []).append(name)
+    sources = sorted({name.split("/", 1)[0] for name in pool})
+    return {
+        code: [
+            name
+            for full in (f"{source}/{code}" for source in sources)
+            for name in ([full] if full in pool else scripts.get(full, []))
+        ]
+        for code in wanted
+    }
 
 
 def phase_shares(

@@ -1,30 +1,16 @@
 """Free disk against what a run will write."""
 
-import math
 import shutil
 from pathlib import Path
 
 from mmbert_composer.config import RunConfig
 from mmbert_composer.doctor.finding import Finding, note, ok, problem
-from mmbert_composer.merging.run_merge import RunMerge
 from mmbert_composer.planning import RunPlan
+from mmbert_composer.planning.kept_checkpoints import kept_checkpoints
 
 CHECK = "disk"
 SPARE = 1.1
 """Of what is needed: metrics, sample log and the merge take a few per cent more."""
-
-
-def kept_checkpoints(config: RunConfig, plan: RunPlan) -> int:
-    """The most checkpoints on the disk at once: those kept, each phase's end, those to be merged, one begun."""
-    phase_ends = len(config.curriculum.phases)
-    in_tokens = config.save_interval.endswith("tok")
-    every = int(config.save_interval.removesuffix("tok").removesuffix("ba"))
-    saves = math.ceil((plan.total_tokens if in_tokens else plan.steps) / every)
-    if config.save_num_checkpoints_to_keep < 0:
-        return saves + phase_ends
-    merging = config.callbacks.get("checkpoint_merging")
-    last = 0 if merging is None else int(merging.get("last", RunMerge.last))
-    return min(saves, max(1, config.save_num_checkpoints_to_keep) + last + 1) + phase_ends
 
 
 def check_disk(config: RunConfig, plan: RunPlan) -> Finding:

@@ -19,6 +19,7 @@ _FINE_TUNING = (
     "heads/*.py",
     "metrics/*.py",
     "collate.py",
+    "departures.py",
     "fine_tune.py",
     "load_for_task.py",
     "oddities.py",

@@ -9,6 +9,7 @@ from typing import Any
 from mmbert_composer.data.atomic_write import write_json
 from mmbert_composer.evaluation.all_tasks import chain, tuned_task
 from mmbert_composer.evaluation.data.load_rows import load_rows, task_languages
+from mmbert_composer.evaluation.departures import departures
 from mmbert_composer.evaluation.grid import grid
 from mmbert_composer.evaluation.hashes import code_hash, hash_values
 from mmbert_composer.evaluation.heads.all_heads import HEADS
@@ -37,7 +38,7 @@ def run_fine_tuned(task: Task, model: Path, data: Path | None, settings: Setting
     metric = headline(task, settings.mend)
     means = {number: statistics.fmean(_mean(part, metric) for part in parts) for number, parts in found.items()}
     best = max(means, key=lambda number: means[number])
-    return _result(task, points, best, means, found[best], seeds, metric)
+    return _result(task, points, best, means, found[best], seeds, metric, settings)
 
 
 def _part(task: Task, model: Path, data: Path | None, values: Hyperparameters, settings: Settings, seed: int) -> Part:
@@ -112,6 +113,7 @@ def _result(
     parts: Sequence[Part],
     seeds: Sequence[int],
     metric: str,
+    settings: Settings,
 ) -> Result:
     by_language = {}
     others: dict[str, dict[str, float]] = {}
@@ -130,7 +132,7 @@ def _result(
         "tuned_on": [step.name for step in chain(task)],
         "steps": [part["steps"] for part in parts],
     }
-    notes = [task.note] if task.note else []
+    notes = [*([task.note] if task.note else []), *departures(task, tuned_task(task), settings)]
     if len(points) > 1:
         notes.append(ORACLE.format(n=len(points)))
         extra["grid"] = [

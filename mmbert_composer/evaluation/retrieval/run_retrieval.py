@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmbert_composer.data.atomic_write import write_json
+from mmbert_composer.evaluation.departures import departures
 from mmbert_composer.evaluation.grid import grid
 from mmbert_composer.evaluation.hashes import code_hash, hash_values
 from mmbert_composer.evaluation.result_file import Result
@@ -41,7 +42,7 @@ def run_retrieval(task: Task, model: Path, data: Path | None, settings: Settings
     means = [_headline(task, scores, kinds) for _, scores, kinds, _ in found]
     best = max(range(len(points)), key=lambda number: means[number])
     values, scores, kinds, stage = found[best]
-    notes = [task.note] if task.note else []
+    notes = [*([task.note] if task.note else []), *departures(task, task, settings)]
     if not is_whole(task, tasks):
         notes.append(f"{len(tasks)} tasks of {task.benchmark}: not the benchmark's score")
     extra: dict[str, Any] = {"by_task": scores, "by_type": kinds, "benchmark": task.benchmark, "stage": stage}

@@ -136,7 +136,7 @@ def test_local_files_are_opened_as_they_are_and_known_by_size_and_time(tmp_path:
     with open_file(path) as file:
         assert file.read() == b"abc"
     (before,) = list_glob("text:x", str(path))
-    path.write_bytes(b"abd")
+    path.write_bytes(b"xyz")
     (after,) = list_glob("text:x", str(path))
     assert (before.size, after.size) == (3, 3)
     assert before.identity != after.identity

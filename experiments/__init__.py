@@ -1,0 +1,1 @@
+"""Experiments: what a design choice does to a trained model, with seeds and spread."""
