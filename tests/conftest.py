@@ -76,6 +76,9 @@ def leave_process_group() -> None:
     distributed = sys.modules.get("torch.distributed")
     if distributed is not None and distributed.is_initialized():
         distributed.destroy_process_group()
+    if "MASTER_ADDR" not in os.environ:  # Composer leaves these, and accelerate would take itself for a rank
+        for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "NODE_RANK"):
+            os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")

@@ -15,9 +15,6 @@ from tests.documents import Document
 
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/README.md"))
 
-# A run that was trained in this process leaves them behind, and accelerate would take itself for a rank of it.
-LAUNCHER = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")
-
 
 def script(name: str) -> ModuleType:
     path = ROOT / "examples" / name / f"{name}.py"
@@ -35,8 +32,6 @@ def there(tmp_path, monkeypatch, finished_run):
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     shutil.copytree(finished_run / "hf", tmp_path / "runs" / "demo" / "run" / "merged")
     monkeypatch.chdir(tmp_path)
-    for name in LAUNCHER:
-        monkeypatch.delenv(name, raising=False)
     return tmp_path
 
 
