@@ -23,6 +23,7 @@ def ray_engine(address: str) -> Callable[[TaskRunner, Sequence[str], OnProgress]
     """
     try:
         import ray  # pyright: ignore[reportMissingImports]
+        from ray.exceptions import RayError  # pyright: ignore[reportMissingImports]
     except ImportError:
         raise UserError("--engine ray needs Ray: pip install 'mmbert-composer[ray]'") from None
     if not ray.is_initialized():
@@ -42,7 +43,7 @@ def ray_engine(address: str) -> Callable[[TaskRunner, Sequence[str], OnProgress]
                 name = running.pop(reference)
                 try:
                     answer: dict[str, Any] = ray.get(reference)
-                except ray.exceptions.RayError as error:
+                except RayError as error:
                     failed[name] = f"{type(error).__name__}: {error}"
                     runner.record_failure(name, failed[name])
                     continue
