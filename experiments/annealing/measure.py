@@ -24,7 +24,7 @@ VERSES = 128
 def measure(model: Path, data: Path, verses: Path) -> dict[str, Any]:
     """Figures of the Hugging Face folder ``model``, by language.
 
-    ``loss``: nats per masked token of held-out text, mask ratio 0.15, and ``masked``, of how many tokens.
+    ``loss``: nats per masked token of held-out text, mask ratio 0.15.
     ``retrieval``: share of verses of the reserved chapters whose nearest one by cosine is their translation, the mean
     over both directions and the pivots; embeddings are means over tokens of the last layer. ``retrieval_centred``: the
     same after the mean of each language was subtracted, which takes away what merely tells languages apart.
@@ -32,8 +32,7 @@ def measure(model: Path, data: Path, verses: Path) -> dict[str, Any]:
     losses = held_out_block_losses(model, data, BLOCKS_PER_STREAM)
     plain, centred = _retrieval(model, json.loads(verses.read_text(encoding="utf-8")))
     return {
-        "loss": {stream.partition("/")[2]: row.loss for stream, row in losses.items()},
-        "masked": {stream.partition("/")[2]: row.masked for stream, row in losses.items()},
+        "loss": {stream.partition("/")[2]: round(row.loss, 5) for stream, row in losses.items()},
         "retrieval": plain,
         "retrieval_centred": centred,
     }
@@ -69,4 +68,4 @@ def _accuracies(vectors: Mapping[str, Mapping[str, NDArray[np.float32]]], *, cen
         here = np.stack([vectors[language][key] for key in shared]) - means[language]
         there = np.stack([vectors[pivot][key] for key in shared]) - means[pivot]
         found[language] += directed_accuracies(here, there)
-    return {name: float(np.mean(values)) for name, values in found.items() if values}
+    return {name: round(float(np.mean(values)), 5) for name, values in found.items() if values}
