@@ -53,14 +53,16 @@ def load_encoder(
         raise UserError(f"{name}: its tokenizer has no pad token; set one in tokenizer_config.json")
     if not tokenizer.is_fast:
         raise UserError(f"{name}: its tokenizer has no tokenizer.json (a fast tokenizer is needed)")
-    options: dict[str, Any] = {"config": config, "trust_remote_code": trust_remote_code}
+    options: dict[str, Any] = {"config": config}
     if config.model_type == "modernbert":
         config.reference_compile = False  # batches have many shapes
         options["attn_implementation"] = "sdpa"  # flash attention has no fp32
     what = "encoder" if head == "none" else "masked-LM head"
     try:
         loader = AutoModel if head == "none" else AutoModelForMaskedLM
-        loaded, report = loader.from_pretrained(name, output_loading_info=True, **options)
+        loaded, report = loader.from_pretrained(
+            name, output_loading_info=True, trust_remote_code=trust_remote_code, **options
+        )
     except (OSError, ValueError) as error:
         raise UserError(f"no {what} in {name}: {error}") from None
     # What no vector and no logit is made of may be absent.

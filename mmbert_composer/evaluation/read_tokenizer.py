@@ -15,7 +15,7 @@ def read_tokenizer(folder: str | Path, trust_remote_code: bool = False) -> Any:
     """
     try:
         if _is_minilm(Path(folder)):
-            return XLMRobertaTokenizerFast.from_pretrained(folder)
+            return XLMRobertaTokenizerFast.from_pretrained(folder, trust_remote_code=False)
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, KeyError, ImportError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -26,4 +26,4 @@ def _is_minilm(folder: Path) -> bool:
     """A BERT with a SentencePiece model in the place of a list of words."""
     if not (folder / "sentencepiece.bpe.model").is_file() or (folder / "vocab.txt").is_file():
         return False
-    return AutoConfig.from_pretrained(folder).model_type == "bert"
+    return AutoConfig.from_pretrained(folder, trust_remote_code=False).model_type == "bert"

@@ -51,9 +51,9 @@ def test_the_rank_that_is_behind_is_named_with_its_place(caplog):
 @pytest.mark.parametrize("lowest", [0, 1])
 def test_a_rank_that_says_nothing_is_named(caplog, lowest):
     store = distributed.HashStore()
-    rank = Rank(store, lowest, 2, events=3)
+    rank = Rank(store, lowest, 2, events=3, limit=1.5)
     rank.start()
-    assert rank.left.wait(10)
+    assert rank.left.wait(20)
     rank.free.set()
     assert f"rank {1 - lowest} IS STUCK: it says nothing (stopped, gone or blocked)" in caplog.text
     assert f"rank {lowest} waits: on " in caplog.text
