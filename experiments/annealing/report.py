@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from experiments.annealing.arms import ARMS
 from experiments.annealing.groups import GROUPS, group_of
+from experiments.annealing.measure import VERSES
 from experiments.annealing.run import RESULTS, read_results
 
 MEASURES = {
@@ -102,10 +103,10 @@ def plot(results: Sequence[Mapping[str, Any]]) -> Figure:
             axes.bar(places, [value.mean() for value in values], width, yerr=spread, capsize=2, label=arm.what)
         axes.set_xticks(range(len(groups)), groups)
         axes.set_title(MEASURES[measure], fontsize=10)
-        if measure == "loss":
-            low = min(value.min() for value in cells.values())
-            axes.set_ylim(bottom=max(0.0, low - 0.4))
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=len(arms), fontsize=8)
+        if measure != "loss":
+            axes.axhline(100 / VERSES, color="0.4", linestyle="--", linewidth=1)
+            axes.annotate("chance", (1, 100 / VERSES), (-3, 3), ("axes fraction", "data"), "offset points", ha="right")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 

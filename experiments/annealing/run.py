@@ -4,7 +4,7 @@
     python -m experiments.annealing.report
 
 ``--data`` is the folder with bible-nt.jsonl.gz and udhr.jsonl.gz. ``--jobs`` arms are trained at once, on ``--threads``
-threads each: a model of this size gains nothing from a second thread. Some two hours a seed on two cores.
+threads each: a model of this size gains nothing from a second thread. Two hours for three seeds on two cores.
 """
 
 import argparse
