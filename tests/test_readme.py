@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from mmbert_composer.cli.main import main as mmbert
 from tests.conftest import ROOT, tiny_documents
 from tests.documents import Document, run_command, shortened
 
@@ -37,6 +38,25 @@ def test_your_own_text(there):
         run_command(command, SHORT)
     assert (there / "runs/mine/report.html").exists()
     assert (there / "runs/mine/merged/model.safetensors").exists()
+
+
+def test_little_text(there, capsys):
+    """The shorter phases fit text of which the phases as they are want too much."""
+    from mmbert_composer.data.prepare import prepare
+
+    (there / "little").mkdir()
+    documents = [document for seed in range(10, 13) for document in tiny_documents(seed)]
+    (there / "little" / "0.jsonl").write_text("".join(json.dumps(document) + "\n" for document in documents))
+    manifest = prepare(["jsonl:little/*.jsonl"], "tok", "little-data", block_size=1024, say=lambda line: None)
+    assert 20_000 < sum(stream.tokens for stream in manifest.streams.values()) < 50_000
+    plan = ["plan", "yamls/real-text.yaml", "data.root=little-data"]
+    assert mmbert(plan) == 1
+    assert "streams (" in capsys.readouterr().err
+    (command,) = README.commands("little text")
+    assert mmbert([*plan, *command.split()[command.split().index("save_folder=runs/short") + 1 :]]) == 0
+    assert "next: composer train.py yamls/real-text.yaml data.root=little-data data.segment_blocks=32" in (
+        capsys.readouterr().out
+    )
 
 
 def test_the_result(there):
@@ -71,7 +91,7 @@ def test_the_next_phase(there):
 
 def test_no_command_is_forgotten():
     """What is not run above is a make target, or the launch on two ranks: test_two_ranks does that on a smaller run."""
-    marked = {line for mark in ("", "mine", "demo") for line in README.commands(mark)}
+    marked = {line for mark in ("", "mine", "demo", "little text") for line in README.commands(mark)}
     rest = [line for line in README.commands() if line not in marked]
     assert rest == ["composer -n 2 train.py yamls/real-text.yaml data.root=data save_folder=runs/two"]
     assert "make demo" in marked

@@ -1,6 +1,7 @@
 """``mmbert plan YAML``: the whole run in numbers, before anything is trained."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -96,6 +97,9 @@ def plan(
     show_warnings(result, console)
     if picture is not None:
         console.print(f"picture: {picture}", highlight=False, soft_wrap=True)
+    if config.data.root is not None and not notes:
+        arguments = shlex.join([str(yaml), *(overrides or [])])
+        console.print(f"next: composer train.py {arguments}", highlight=False, markup=False, soft_wrap=True)
 
 
 def show_warnings(result: RunPlan, console: Console) -> None:

@@ -79,8 +79,8 @@ def _facts(config: RunConfig, result: RunPlan, gpus: int) -> list[str]:
     count = kept_checkpoints(config, result)
     facts.append(
         f"{format_tokens(result.parameters)} parameters with a vocabulary of {result.model['vocab_size']:,}; a "
-        f"checkpoint takes {result.checkpoint_bytes / GB:.2f} GB, up to {count:,} of them on the disk "
-        f"{count * result.checkpoint_bytes / GB:,.0f} GB"
+        f"checkpoint takes {_disk(result.checkpoint_bytes)}; at most {count:,} lie on the disk at once: "
+        f"{_disk(count * result.checkpoint_bytes)}"
     )
     blocks, memory = describe_memory(config, result, gpus)
     facts.append(
@@ -89,6 +89,10 @@ def _facts(config: RunConfig, result: RunPlan, gpus: int) -> list[str]:
         f"{memory.head / GB:.1f}, the rest {CONTEXT / GB:.1f}"
     )
     return facts
+
+
+def _disk(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB" if size < GB else f"{size / GB:,.1f} GB"
 
 
 def _phases(result: RunPlan) -> Table:

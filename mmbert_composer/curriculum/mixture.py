@@ -114,11 +114,15 @@ def phase_shares(
             held = sum(sizes[name].blocks for name in chosen)
             assert curriculum.max_passes is not None, "nothing is capped without max_passes"
             enough = curriculum.max_passes + (blocks * phase.segments - capacity[columns].sum()) / held
+            shorten = "Shorten it or the phases before it" if longest else "Shorten the phases before it"
+            lower = ", lower the share" if mixture.share < 1 else ""
             raise UserError(
-                f"{where}: with max_passes={curriculum.max_passes:g} its {len(chosen)} streams are all capped; "
-                f"the longest feasible duration of this phase is {format_tokens(longest)} tokens "
-                f"({longest}tok), asked are {format_tokens(phase.duration_tok)}. Shorten it or the phases before it, "
-                f"lower the share, or set curriculum.max_passes={math.ceil(enough * (1 + 1e-9))}"
+                f"{where}: with max_passes={curriculum.max_passes:g} its {len(chosen)} streams ({held:,} blocks) "
+                f"are all capped; the longest feasible duration of this phase is {format_tokens(longest)} tokens "
+                f"({longest}tok, whole segments of {curriculum.segment_blocks} blocks), asked are "
+                f"{format_tokens(phase.duration_tok)}. {shorten}{lower}, or set "
+                f"curriculum.max_passes={math.ceil(enough * (1 + 1e-9))} here and when training: texts then come up to "
+                f"so many times, and after the first few a model learns them by heart"
             ) from error
         result[:, columns] += mixture.share * shares
     return result / result.sum(axis=1, keepdims=True)
