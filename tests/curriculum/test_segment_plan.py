@@ -163,7 +163,8 @@ def test_max_passes_over_the_whole_run():
 
 def test_too_little_data_names_the_longest_duration():
     c = curriculum([wave("a", 4, None, 0.5)], max_passes=2)
-    with pytest.raises(UserError, match=r"max_passes=2 its 2 streams are all capped; the longest .* \(4096tok\)"):
+    message = r"max_passes=2 its 2 streams \(60 blocks\) are all capped; the longest .* \(4096tok, whole"
+    with pytest.raises(UserError, match=message):
         make_plan(c, sizes_of([40, 20]), data_seed=1)
 
 
