@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
-from experiments.annealing.arms import ARMS, Arm
+from experiments.annealing.arms import ARMS, Arm, arm
 from experiments.annealing.measure import measure
 from experiments.annealing.texts import make_texts
 from experiments.annealing.train_arm import train_arm
@@ -114,17 +114,16 @@ def result_file(results: Path, arm: Arm, seed: int) -> Path:
 
 
 def _is_done(name: str, seed: int, results: Path) -> bool:
-    arm = next(row for row in ARMS if row.name == name)
-    return arm.measured and result_file(results, arm, seed).is_file()
+    row = arm(name)
+    return row.measured and result_file(results, row, seed).is_file()
 
 
 def _needed(wanted: set[str]) -> set[str]:
     """What is wanted and what that starts from; the stem is not wanted by itself."""
-    measured = {arm.name for arm in ARMS if arm.measured}
-    needed = wanted & measured
-    for arm in reversed(ARMS):
-        if arm.name in needed:
-            needed |= {arm.start, *arm.merged} - {None}
+    needed = wanted & {row.name for row in ARMS if row.measured}
+    for row in reversed(ARMS):
+        if row.name in needed:
+            needed |= {row.start, *row.merged} - {None}
     return needed
 
 

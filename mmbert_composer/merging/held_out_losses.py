@@ -5,18 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from transformers import ModernBertConfig
 
 from mmbert_composer.data.atomic_write import write_json
 from mmbert_composer.data.held_out_loader import HeldOutLoader
 from mmbert_composer.data.manifest import load_manifest
-from mmbert_composer.data.tokenizer_files import tokenizer_hash
 from mmbert_composer.errors import UserError
-from mmbert_composer.export.export_config import export_config
 from mmbert_composer.export.model_source import ModelSource, open_model
+from mmbert_composer.export.source_model import fits_data, source_model
 from mmbert_composer.merging.merge_models import RECORD
 from mmbert_composer.models.held_out_loss import HeldOutLoss
-from mmbert_composer.models.modernbert_mlm import ModernBertMLM
 
 HELD_OUT = "held_out.json"
 BLOCKS_PER_STREAM = 8
@@ -63,16 +60,13 @@ def measure_merge(out: str | Path, data: str | Path, run: str | Path | None = No
 
 def check_vocabulary(model: ModelSource, data: str | Path) -> None:
     """Raise a UserError unless ``data`` was made with the model's tokenizer."""
-    if tokenizer_hash(model.files.tokenizer) != load_manifest(data).tokenizer_hash:
+    if not fits_data(model, data):
         raise UserError(f"held_out: the blocks of {data} were made with another tokenizer than that of {model.path}")
 
 
 @torch.inference_mode()
 def _loss(source: ModelSource, loader: HeldOutLoader) -> float:
-    files = source.files
-    config = ModernBertConfig(**export_config(files.config, files.rope_theta, files.max_seq_len, torch.float32))
-    model = ModernBertMLM(config, compile=False).eval()
-    model.model.load_state_dict(source.weights(), strict=not config.tie_word_embeddings)
+    model = source_model(source)
     metric = HeldOutLoss()
     for batch in loader:
         metric.update(batch, model.eval_forward(batch))

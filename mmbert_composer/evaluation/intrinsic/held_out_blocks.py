@@ -7,20 +7,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from tokenizers import Tokenizer
-from transformers import ModernBertConfig
 
 from mmbert_composer.data.block_shard import read_index
 from mmbert_composer.data.held_out_loader import HeldOutLoader
 from mmbert_composer.data.manifest import MANIFEST_NAME, TOKENIZER_FOLDER, load_manifest
-from mmbert_composer.data.tokenizer_files import tokenizer_hash
 from mmbert_composer.errors import UserError
 from mmbert_composer.evaluation.intrinsic.script_of import NO_SCRIPT, script_of
 from mmbert_composer.evaluation.intrinsic.text_documents import TextDocument
-from mmbert_composer.export.export_config import export_config
 from mmbert_composer.export.model_source import open_model
+from mmbert_composer.export.source_model import fits_data, source_model
 from mmbert_composer.models.held_out_accuracy import HeldOutAccuracy
 from mmbert_composer.models.held_out_loss import HeldOutLoss
-from mmbert_composer.models.modernbert_mlm import ModernBertMLM
 
 _TOKENS_AT_ONCE = 8192
 
@@ -42,7 +39,7 @@ def is_prepared(data: Path) -> bool:
 def fits_blocks(model: str | Path, data: str | Path) -> bool:
     """Whether ``model`` is a ModernBERT folder with the tokenizer that the blocks of ``data`` were made with."""
     try:
-        return tokenizer_hash(open_model(model).files.tokenizer) == load_manifest(data).tokenizer_hash
+        return fits_data(open_model(model), data)
     except UserError:
         return False
 
@@ -62,12 +59,8 @@ def held_out_block_losses(model: str | Path, data: str | Path, blocks_per_stream
         blocks_per_stream=blocks_per_stream,
         max_seq_len=min(manifest.block_size, source.files.max_seq_len),
     )
-    files = source.files
-    config = ModernBertConfig(**export_config(files.config, files.rope_theta, files.max_seq_len, torch.float32))
-    packed = ModernBertMLM(config, compile=False).eval()
-    packed.model.load_state_dict(source.weights(), strict=not config.tie_word_embeddings)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    packed.to(device)
+    packed = source_model(source).to(device)
     losses, accuracies = HeldOutLoss(loader.streams).to(device), HeldOutAccuracy(loader.streams).to(device)
     for batch in loader:
         moved = {key: value.to(device) if isinstance(value, torch.Tensor) else value for key, value in batch.items()}
