@@ -79,9 +79,9 @@ def _options() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     # As training does, for the peers too; before torch is imported.
-    from mmbert_composer.runtime.cpu_threads import wait_without_spinning
+    from mmbert_composer.runtime.cpu_threads import bound_spinning
     from mmbert_composer.runtime.huge_pages import use_huge_pages
 
-    wait_without_spinning()
+    bound_spinning()
     use_huge_pages()
     main()

@@ -109,9 +109,9 @@ def _options() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    from mmbert_composer.runtime.cpu_threads import wait_without_spinning
+    from mmbert_composer.runtime.cpu_threads import bound_spinning
     from mmbert_composer.runtime.kept_memory import give_back_freed_memory
 
-    wait_without_spinning()
+    bound_spinning()
     give_back_freed_memory()  # as training on a GPU does
     main()

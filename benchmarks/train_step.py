@@ -67,10 +67,10 @@ def _options() -> argparse.ArgumentParser:
 if __name__ == "__main__":
     # All before torch is imported. Threads wait as they do in training; on a GPU contenders of different shapes take
     # turns, which leaves the allocator's blocks too small for the next one unless they can grow.
-    from mmbert_composer.runtime.cpu_threads import wait_without_spinning
+    from mmbert_composer.runtime.cpu_threads import bound_spinning
     from mmbert_composer.runtime.huge_pages import use_huge_pages
 
-    wait_without_spinning()
+    bound_spinning()
     use_huge_pages()  # for the peers too
     os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     main()

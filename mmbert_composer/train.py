@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmbert_composer.errors import UserError
-from mmbert_composer.runtime.cpu_threads import wait_without_spinning
+from mmbert_composer.runtime.cpu_threads import bound_spinning
 from mmbert_composer.runtime.huge_pages import use_huge_pages
 from mmbert_composer.runtime.launcher_watch import end_with_launcher
 from mmbert_composer.runtime.stop_signals import StoppedError, StopSignals, leave_undisturbed
@@ -63,7 +63,7 @@ def train(yaml: str | Path, overrides: Sequence[str] = ()) -> Path:
 
 
 def _train(yaml: str | Path, overrides: Sequence[str], signals: StopSignals) -> Path:
-    wait_without_spinning()
+    bound_spinning()
     use_huge_pages()
     from mmbert_composer.config import load_yaml, parse_run_config
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 # What changes the speed of torch and is not seen in a command line.
-_SETTINGS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "THP_MEM_ALLOC_ENABLE", "PYTORCH_CUDA_ALLOC_CONF")
+_SETTINGS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "THP_MEM_ALLOC_ENABLE", "PYTORCH_CUDA_ALLOC_CONF")
 
 
 def describe_machine() -> dict[str, Any]:

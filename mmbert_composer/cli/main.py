@@ -22,7 +22,7 @@ from mmbert_composer.cli import (
     tokenizer,
 )
 from mmbert_composer.errors import UserError
-from mmbert_composer.runtime.cpu_threads import wait_without_spinning
+from mmbert_composer.runtime.cpu_threads import bound_spinning
 from mmbert_composer.runtime.huge_pages import use_huge_pages
 
 app = typer.Typer(
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: bad input is one line and 1, never a traceback without --debug."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
-    wait_without_spinning()
+    bound_spinning()
     use_huge_pages()
     command = typer.main.get_command(app)
     try:
