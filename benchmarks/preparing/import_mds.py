@@ -21,7 +21,7 @@ from mmbert_composer.data.inputs.read_options import ReadOptions
 from mmbert_composer.data.inputs.spec import parse_spec
 from mmbert_composer.data.inputs.token_rules import TokenRules
 from mmbert_composer.data.prepare import prepare
-from mmbert_composer.data.tokenizer_files import TokenizerFiles
+from mmbert_composer.data.tokenizer_files import tokenizer_facts
 
 FOLDERS = 4
 ROUNDS = 3
@@ -57,7 +57,7 @@ def measure_import(tokenizer: Path, folder: Path, num_tokens: int, rounds: int =
 
     A first round of each is not counted: it takes the memory that the others use again, as a job of hours does.
     """
-    rules = TokenRules.of(TokenizerFiles(tokenizer))
+    rules = TokenRules.of(tokenizer_facts(tokenizer))
     published, out = folder / "published", folder / "data"
     written = write_published(published, num_tokens, rules)
     os.sync()  # else the first import waits for these bytes too

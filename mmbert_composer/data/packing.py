@@ -1,5 +1,6 @@
 """Best-fit-decreasing packing of sequences into blocks of one size. Pure."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
@@ -76,7 +77,7 @@ def pack(lengths: Sequence[int], block_size: int, max_sequences: int = MAX_SEQUE
     the bits of one integer say which buckets hold any, so that the best fit is found by a shift.
     """
     blocks: list[list[int]] = []
-    by_room: list[list[int]] = [[] for _ in range(block_size + 1)]
+    by_room: defaultdict[int, list[int]] = defaultdict(list)
     occupied = 0
     for index, length in enumerate(lengths):
         if not 0 < length <= block_size:

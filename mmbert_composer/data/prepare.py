@@ -7,7 +7,6 @@ from pathlib import Path
 
 from mmbert_composer.data.inputs.read_options import ReadOptions
 from mmbert_composer.data.inputs.spec import InputSpec, parse_inputs
-from mmbert_composer.data.inputs.token_rules import TokenRules
 from mmbert_composer.data.languages import bare_and_scripted
 from mmbert_composer.data.ledger import Ledger
 from mmbert_composer.data.manifest import Manifest, load_manifest
@@ -21,7 +20,7 @@ from mmbert_composer.data.preparing.route_task import OnProgress
 from mmbert_composer.data.preparing.task_lock import locked
 from mmbert_composer.data.preparing.task_runner import TaskRunner
 from mmbert_composer.data.preparing.work_folder import WorkFolder
-from mmbert_composer.data.tokenizer_files import TokenizerFiles
+from mmbert_composer.data.tokenizer_files import tokenizer_facts
 from mmbert_composer.errors import UserError
 
 Say = Callable[[str], None]
@@ -115,15 +114,14 @@ def _finish(runner: TaskRunner, say: Say) -> Manifest:
 @contextmanager
 def claimed(request: PrepareRequest, say: Say) -> Iterator[TaskRunner | None]:
     """Hold DATA for a request, planned or found planned; None where it was finished before."""
-    files = TokenizerFiles(request.tokenizer)
-    TokenRules.of(files)  # one that lacks a special token is refused here
+    facts = tokenizer_facts(request.tokenizer)  # one that lacks a special token is refused here
     folder = WorkFolder(Path(request.out))
     check_folder(folder)
-    plan = make_plan(request.inputs, files.hash, request.settings, "0000", request.task_bytes)
+    plan = make_plan(request.inputs, facts.hash, request.settings, "0000", request.task_bytes)
     is_new, has_data = not folder.plan.is_file(), folder.has_data
     warning = check_space(folder.root, plan.text_bytes) if is_new and not has_data else None
     with stop_when_full(folder.root, plan.text_bytes), _held(folder):
-        if not claim_folder(folder, plan, files, request.append, say):
+        if not claim_folder(folder, plan, Path(request.tokenizer), request.append, say):
             yield None
             return
         if is_new:

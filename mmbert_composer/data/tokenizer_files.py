@@ -2,9 +2,12 @@
 
 import hashlib
 import json
-from functools import cached_property, lru_cache
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from xxhash import xxh3_128
 
 from mmbert_composer.errors import UserError
 
@@ -83,19 +86,41 @@ class TokenizerFiles:
         return hashlib.sha256(json.dumps(content, ensure_ascii=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def tokenizer_hash(path: str | Path) -> str:
-    """Hash of the tokenizer in folder ``path`` (see ``TokenizerFiles.hash``); the same as in the data's manifest.
+@dataclass(frozen=True)
+class TokenizerFacts:
+    """What is asked of a tokenizer's folder again and again, without its vocabulary; see ``TokenizerFiles``."""
 
-    It takes a second for 256,000 tokens and a run asks several times: files not touched since are not read again.
+    special_ids: dict[str, int]
+    special_token_ids: tuple[int, ...]
+    vocab_size: int
+    hash: str
+
+
+_known: dict[str, TokenizerFacts] = {}
+
+
+def tokenizer_facts(folder: str | Path) -> TokenizerFacts:
+    """Facts of the tokenizer in ``folder``; UserError where ``TokenizerFiles`` raises one.
+
+    To parse 256,000 tokens takes seconds and one process asks several times, of copies too: files of the same content
+    are parsed once.
     """
-    files = [Path(path) / name for name in ("tokenizer.json", "special_tokens_map.json", "tokenizer_config.json")]
-    found = [file.stat() for file in files if file.is_file()]
-    return _hash(Path(path).resolve(), tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in found))
+    digest = xxh3_128()
+    for name in ("tokenizer.json", "special_tokens_map.json", "tokenizer_config.json"):
+        file = Path(folder) / name
+        content = file.read_bytes() if file.is_file() else b""
+        digest.update(f"{name} {len(content)} ")
+        digest.update(content)
+    key = digest.hexdigest()
+    if key not in _known:
+        files = TokenizerFiles(folder)
+        _known[key] = TokenizerFacts(files.special_ids, files.special_token_ids, files.vocab_size, files.hash)
+    return _known[key]
 
 
-@lru_cache(maxsize=8)
-def _hash(folder: Path, files: tuple[tuple[int, int, int], ...]) -> str:
-    return TokenizerFiles(folder).hash
+def tokenizer_hash(folder: str | Path) -> str:
+    """Hash of the tokenizer in ``folder`` (see ``TokenizerFiles.hash``); the same as in the data's manifest."""
+    return tokenizer_facts(folder).hash
 
 
 def _content(token: str | dict[str, Any]) -> str:

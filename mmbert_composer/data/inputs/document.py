@@ -83,8 +83,9 @@ def as_document(
     stream = f"{source}/{code}"
     if not text:
         return Skipped("empty text", where, stream=stream)
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in set(text)):
-        # JSON can escape half of a surrogate pair, which no UTF-8 file can hold.
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # JSON can escape half of a surrogate pair, which no UTF-8 file can hold
         return Skipped("invalid UTF-8", where, "the text holds half of a surrogate pair", stream=stream)
     if len(text) < min_characters:
         return Skipped(f"below {min_characters:,} characters", where, bad=False, stream=stream)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mmbert_composer.data.tokenizer_files import TokenizerFiles
+from mmbert_composer.data.tokenizer_files import TokenizerFacts
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class TokenRules:
     vocab_size: int
 
     @staticmethod
-    def of(tokenizer: TokenizerFiles) -> "TokenRules":
+    def of(tokenizer: TokenizerFacts) -> "TokenRules":
         """The rules of a tokenizer's folder."""
         ids = tokenizer.special_ids
         return TokenRules(ids["bos"], ids["eos"], tokenizer.vocab_size)

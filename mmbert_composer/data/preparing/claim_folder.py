@@ -12,7 +12,6 @@ from mmbert_composer.data.preparing.job_plan import JobPlan, load_plan
 from mmbert_composer.data.preparing.plan_differences import plan_differences
 from mmbert_composer.data.preparing.route_task import DONE_NAME
 from mmbert_composer.data.preparing.work_folder import WorkFolder
-from mmbert_composer.data.tokenizer_files import TokenizerFiles
 from mmbert_composer.errors import UserError
 
 Say = Callable[[str], None]
@@ -33,7 +32,7 @@ def check_folder(folder: WorkFolder) -> None:
         raise UserError(f"{folder.root} holds something else: choose another --out; nothing was overwritten")
 
 
-def claim_folder(folder: WorkFolder, plan: JobPlan, tokenizer: TokenizerFiles, append: bool, say: Say) -> bool:
+def claim_folder(folder: WorkFolder, plan: JobPlan, tokenizer: Path, append: bool, say: Say) -> bool:
     """Make DATA the place of ``plan``, with its lock held; False when that was finished before.
 
     ``plan.part`` is set here: the next one when appending. Raises UserError, having changed nothing, when DATA was
@@ -72,7 +71,7 @@ def claim_folder(folder: WorkFolder, plan: JobPlan, tokenizer: TokenizerFiles, a
     return True
 
 
-def _begin(folder: WorkFolder, plan: JobPlan, tokenizer: TokenizerFiles, parts: list[str], append: bool) -> None:
+def _begin(folder: WorkFolder, plan: JobPlan, tokenizer: Path, parts: list[str], append: bool) -> None:
     if not parts:
         if folder.has_data:
             raise UserError(f"{folder.root} was prepared by an older version, which no other can add to")
@@ -93,7 +92,7 @@ def _begin(folder: WorkFolder, plan: JobPlan, tokenizer: TokenizerFiles, parts: 
     if plan.tokenizer_hash != manifest.tokenizer_hash:
         raise UserError(
             f"{folder.root} was prepared with another tokenizer (hash {manifest.tokenizer_hash[:12]}, that of "
-            f"{tokenizer.folder} is {plan.tokenizer_hash[:12]}): append with {folder.tokenizer}"
+            f"{tokenizer} is {plan.tokenizer_hash[:12]}): append with {folder.tokenizer}"
         )
     _check_new(folder, plan, parts)
     write_text(folder.base, (folder.root / MANIFEST_NAME).read_text(encoding="utf-8"))
@@ -122,7 +121,7 @@ def _may_change(folder: WorkFolder, current: JobPlan) -> bool:
     return not done or folder.input_failed.is_file() or any(folder.failed.glob("route--*"))
 
 
-def _write(folder: WorkFolder, plan: JobPlan, tokenizer: TokenizerFiles | None) -> None:
+def _write(folder: WorkFolder, plan: JobPlan, tokenizer: Path | None) -> None:
     """The plan last: with it the folder is complete."""
     for path in (folder.spill, folder.units, folder.temporary, folder.locks):
         path.mkdir(exist_ok=True)
@@ -130,7 +129,7 @@ def _write(folder: WorkFolder, plan: JobPlan, tokenizer: TokenizerFiles | None) 
         shutil.rmtree(folder.tokenizer, ignore_errors=True)
         folder.tokenizer.mkdir()
         for name in TOKENIZER_FILES:
-            source: Path = tokenizer.folder / name
+            source: Path = tokenizer / name
             if source.is_file():
                 shutil.copyfile(source, folder.tokenizer / name)
     plan.save(folder.plan)

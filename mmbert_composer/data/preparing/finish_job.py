@@ -20,7 +20,7 @@ from mmbert_composer.data.preparing.known_hashes import hash_file
 from mmbert_composer.data.preparing.route_task import DONE_NAME
 from mmbert_composer.data.preparing.task_runner import TaskRunner
 from mmbert_composer.data.preparing.work_folder import WorkFolder
-from mmbert_composer.data.tokenizer_files import TokenizerFiles
+from mmbert_composer.data.tokenizer_files import tokenizer_facts
 from mmbert_composer.errors import UserError
 
 NO_TRAINING = "stream without a training document"
@@ -80,15 +80,15 @@ def finish_job(runner: TaskRunner) -> Manifest:
     for stream, drops in ledger.dropped_by_stream.items():
         old = entries.get(stream, StreamEntry(stream))
         entries[stream] = replace(old, drops=_summed(old.drops, drops))
-    files = TokenizerFiles(folder.tokenizer)
+    facts = tokenizer_facts(folder.tokenizer)
     manifest = Manifest(
         root=folder.root,
         format=FORMAT,
         block_size=plan.settings.block_size,
         tokenizer_hash=plan.tokenizer_hash,
-        special_ids=files.special_ids,
-        vocab_size=files.vocab_size,
-        special_token_ids=files.special_token_ids,
+        special_ids=facts.special_ids,
+        vocab_size=facts.vocab_size,
+        special_token_ids=facts.special_token_ids,
         streams=dict(sorted(entries.items())),
         ledger=_total(base.ledger if base else {}, ledger, dropped, entries.values()),
     )

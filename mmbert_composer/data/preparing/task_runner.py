@@ -21,7 +21,7 @@ from mmbert_composer.data.preparing.sorted_spill import SortedSpill
 from mmbert_composer.data.preparing.task_lock import is_locked, locked
 from mmbert_composer.data.preparing.work_folder import WorkFolder
 from mmbert_composer.data.text_encoder import TextEncoder
-from mmbert_composer.data.tokenizer_files import TokenizerFiles
+from mmbert_composer.data.tokenizer_files import tokenizer_facts
 from mmbert_composer.errors import UserError
 
 ROUTE, PACK = "route", "pack"
@@ -140,7 +140,7 @@ class TaskRunner:
 
     @cached_property
     def _rules(self) -> TokenRules:
-        return TokenRules.of(TokenizerFiles(self.folder.tokenizer))
+        return TokenRules.of(tokenizer_facts(self.folder.tokenizer))
 
     @cached_property
     def _packer(self) -> Packer:
