@@ -80,12 +80,12 @@ def test_1834_languages_from_text_to_a_trained_model(tmp_path: Path, stage, caps
     assert all(entry.blocks for entry in manifest.streams.values())
     stage("verify", *mmbert, "prepare", "verify", data)
     stage("stats", *mmbert, "prepare", "stats", data, "--csv", tmp_path / "stats.csv", "--plot", tmp_path / "stats.png")
-    # the real proportions have survived
+    # The real proportions have survived; of documents, since words of the largest languages became tokens of their own.
     with (tmp_path / "stats.csv").open(newline="") as file:
-        tokens = {row["language"]: int(row["tokens"]) for row in csv.DictReader(file)}
+        rows = {row["language"]: int(row["documents"]) + int(row["heldout_documents"]) for row in csv.DictReader(file)}
     largest = list(counts)[:30]
-    ratios = [tokens["und" if name == "code" else name] / counts[name] for name in largest]
-    assert max(ratios) / min(ratios) < 1.5
+    ratios = [rows["und" if name == "code" else name] / counts[name] for name in largest]
+    assert max(ratios) / min(ratios) < 1.01
     yaml = (ROOT / "yamls" / "real-text.yaml", f"data.root={data}", "curriculum.max_passes=null")
     shape = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 2}
     model = [f"model.{key}={value}" for key, value in shape.items()]
