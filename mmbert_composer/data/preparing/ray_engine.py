@@ -1,10 +1,12 @@
 """``--engine ray``: the same tasks as remote tasks of a Ray cluster whose nodes share the file system of DATA."""
 
 import os
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from mmbert_composer.data.preparing.disk_space import DiskFullError
 from mmbert_composer.data.preparing.route_task import OnProgress
@@ -27,10 +29,11 @@ def ray_engine(address: str) -> Callable[[TaskRunner, Sequence[str], OnProgress]
     except ImportError:
         raise UserError("--engine ray needs Ray: pip install 'mmbert-composer[ray]'") from None
     if not ray.is_initialized():
+        _check_reachable(address)
         try:
             ray.init(address=address, runtime_env=_environment(), log_to_driver=False)
         except ConnectionError as error:
-            raise UserError(f"no Ray cluster at {address!r} ({error}): start one with `ray start --head`") from None
+            raise _no_cluster(address, error) from None
 
     def run(runner: TaskRunner, names: Sequence[str], on_progress: OnProgress) -> dict[str, str]:
         remote = ray.remote(num_cpus=1, max_retries=RETRIES)(_work)
@@ -57,6 +60,20 @@ def ray_engine(address: str) -> Callable[[TaskRunner, Sequence[str], OnProgress]
         return failed
 
     return run
+
+
+def _check_reachable(address: str) -> None:
+    """Raise UserError where nothing listens at ``address``: Ray would try for ten minutes."""
+    place = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        if place.hostname and place.port:
+            socket.create_connection((place.hostname, place.port), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise _no_cluster(address, error) from None
+
+
+def _no_cluster(address: str, error: Exception) -> UserError:
+    return UserError(f"no Ray cluster at {address!r} ({error}): start one with `ray start --head`")
 
 
 def _environment() -> dict[str, Any]:

@@ -85,7 +85,8 @@ def test_a_task_that_dies_is_tried_again_and_one_that_fails_is_named(
     assert manifest.ledger["documents"] == 4 * 145 + 3_300
 
 
-def test_without_a_cluster_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "127.0.0.1:99999"])
+def test_without_a_cluster_it_is_said(address: str) -> None:
     pytest.importorskip("ray", reason="Ray (the extra ray) is not installed")
-    with pytest.raises(UserError, match="no Ray cluster at"):
-        ray_engine("127.0.0.1:1")
+    with pytest.raises(UserError, match=f"no Ray cluster at '{address}'"):
+        ray_engine(address)
