@@ -65,6 +65,14 @@ def temporary_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_heap() -> Iterator[None]:
+    """What a module leaves behind (imports, caches) is not looked through again by every later collection."""
+    yield
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def no_process_group() -> Iterator[None]:
     """A run in this process starts a process group of one; the next test begins without."""
