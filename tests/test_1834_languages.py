@@ -82,9 +82,11 @@ def test_1834_languages_from_text_to_a_trained_model(tmp_path: Path, stage, caps
     stage("stats", *mmbert, "prepare", "stats", data, "--csv", tmp_path / "stats.csv", "--plot", tmp_path / "stats.png")
     # The real proportions have survived; of documents, since words of the largest languages became tokens of their own.
     with (tmp_path / "stats.csv").open(newline="") as file:
-        rows = {row["language"]: int(row["documents"]) + int(row["heldout_documents"]) for row in csv.DictReader(file)}
+        prepared = {
+            row["language"]: int(row["documents"]) + int(row["heldout_documents"]) for row in csv.DictReader(file)
+        }
     largest = list(counts)[:30]
-    ratios = [rows["und" if name == "code" else name] / counts[name] for name in largest]
+    ratios = [prepared["und" if name == "code" else name] / counts[name] for name in largest]
     assert max(ratios) / min(ratios) < 1.01
     # so long that the smallest languages get a block too
     curriculum = ("curriculum.max_passes=null", "curriculum.phases.2.duration=3_145_728tok")

@@ -25,6 +25,9 @@ MASK_RATIO = 0.15
 MASK_SEED = 0
 """Of every held-out loss, whatever the run's seed."""
 
+_TOKENS_AT_ONCE = 8192
+"""In a batch, where no run has set its size."""
+
 
 class HeldOutLoader:
     """Packed batches of held-out blocks, dealt to the ranks in turn.
@@ -82,6 +85,18 @@ class HeldOutLoader:
             purpose="held-out",
         )
         self._stream_keys = np.array([self._masker.stream_key(name) for name in self.streams], np.uint64)
+
+    @classmethod
+    def of_all_streams(cls, data: str | Path, longest: int, blocks_per_stream: int) -> "HeldOutLoader":
+        """The held-out blocks of every stream of ``data``, for a model that reads ``longest`` tokens at most."""
+        manifest = open_data(as_source(data))
+        return cls(
+            data,
+            list(manifest.streams),
+            batch_size=max(1, _TOKENS_AT_ONCE // manifest.block_size),
+            blocks_per_stream=blocks_per_stream,
+            max_seq_len=min(manifest.block_size, longest),
+        )
 
     @property
     def num_blocks(self) -> int:

@@ -20,6 +20,10 @@ SPECIAL_KEYS: dict[str, tuple[str, ...]] = {
     "mask": ("mask_token",),
 }
 
+_MAIN = "tokenizer.json"
+_SETTINGS = ("special_tokens_map.json", "tokenizer_config.json")
+"""Beside it, one at least; where they differ the later one counts."""
+
 
 class TokenizerFiles:
     """A tokenizer folder: tokenizer.json beside tokenizer_config.json or special_tokens_map.json.
@@ -29,17 +33,17 @@ class TokenizerFiles:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        if not (self.folder / "tokenizer.json").is_file():
+        if not (self.folder / _MAIN).is_file():
             raise UserError(
                 f"no tokenizer in {self.folder}: expected a folder with tokenizer.json "
                 "(`mmbert tokenizer train` makes one)"
             )
-        self.fast: dict[str, Any] = read_json(self.folder / "tokenizer.json")
+        self.fast: dict[str, Any] = read_json(self.folder / _MAIN)
         model = self.fast.get("model") if isinstance(self.fast, dict) else None
         if not isinstance(model, dict) or not isinstance(model.get("vocab"), dict | list):
-            raise UserError(f"{self.folder / 'tokenizer.json'} is no tokenizer: it holds no model with a vocab")
+            raise UserError(f"{self.folder / _MAIN} is no tokenizer: it holds no model with a vocab")
         self.config: dict[str, Any] = {}
-        for name in ("special_tokens_map.json", "tokenizer_config.json"):
+        for name in _SETTINGS:
             if (self.folder / name).is_file():
                 self.config.update(read_json(self.folder / name))
 
@@ -106,7 +110,7 @@ def tokenizer_facts(folder: str | Path) -> TokenizerFacts:
     are parsed once.
     """
     digest = xxh3_128()
-    for name in ("tokenizer.json", "special_tokens_map.json", "tokenizer_config.json"):
+    for name in (_MAIN, *_SETTINGS):
         file = Path(folder) / name
         content = file.read_bytes() if file.is_file() else b""
         digest.update(f"{name} {len(content)} ")

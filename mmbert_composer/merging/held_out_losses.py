@@ -8,7 +8,6 @@ import torch
 
 from mmbert_composer.data.atomic_write import write_json
 from mmbert_composer.data.held_out_loader import HeldOutLoader
-from mmbert_composer.data.manifest import load_manifest
 from mmbert_composer.errors import UserError
 from mmbert_composer.export.model_source import ModelSource, open_model
 from mmbert_composer.export.source_model import fits_data, source_model
@@ -17,7 +16,6 @@ from mmbert_composer.models.held_out_loss import HeldOutLoss
 
 HELD_OUT = "held_out.json"
 BLOCKS_PER_STREAM = 8
-_TOKENS_AT_ONCE = 8192
 
 
 def held_out_losses(models: Mapping[str, ModelSource], data: str | Path) -> dict[str, float]:
@@ -25,15 +23,8 @@ def held_out_losses(models: Mapping[str, ModelSource], data: str | Path) -> dict
 
     At most 8 blocks of a stream; sequences are cut at the longest that any of the models was trained on.
     """
-    manifest = load_manifest(data)
     longest = max(source.files.max_seq_len for source in models.values())
-    loader = HeldOutLoader(
-        data,
-        list(manifest.streams),
-        batch_size=max(1, _TOKENS_AT_ONCE // manifest.block_size),
-        blocks_per_stream=BLOCKS_PER_STREAM,
-        max_seq_len=min(manifest.block_size, longest),
-    )
+    loader = HeldOutLoader.of_all_streams(data, longest, BLOCKS_PER_STREAM)
     return {name: _loss(source, loader) for name, source in models.items()}
 
 

@@ -63,7 +63,7 @@ def ray_engine(address: str) -> Callable[[TaskRunner, Sequence[str], OnProgress]
 
 
 def _check_reachable(address: str) -> None:
-    """Raise UserError where nothing listens at ``address``: Ray would try for ten minutes."""
+    """Raise UserError where nothing listens at ``address``: Ray would go on trying for minutes."""
     place = urlsplit(address if "://" in address else f"//{address}")
     try:
         if place.hostname and place.port:

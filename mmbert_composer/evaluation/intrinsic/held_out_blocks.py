@@ -19,8 +19,6 @@ from mmbert_composer.export.source_model import fits_data, source_model
 from mmbert_composer.models.held_out_accuracy import HeldOutAccuracy
 from mmbert_composer.models.held_out_loss import HeldOutLoss
 
-_TOKENS_AT_ONCE = 8192
-
 
 @dataclass(frozen=True)
 class StreamLoss:
@@ -50,15 +48,8 @@ def held_out_block_losses(model: str | Path, data: str | Path, blocks_per_stream
 
     Sequences are cut at the longest that the model was trained on. Streams without held-out text are left out.
     """
-    manifest = load_manifest(data)
     source = open_model(model)
-    loader = HeldOutLoader(
-        data,
-        list(manifest.streams),
-        batch_size=max(1, _TOKENS_AT_ONCE // manifest.block_size),
-        blocks_per_stream=blocks_per_stream,
-        max_seq_len=min(manifest.block_size, source.files.max_seq_len),
-    )
+    loader = HeldOutLoader.of_all_streams(data, source.files.max_seq_len, blocks_per_stream)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     packed = source_model(source).to(device)
     losses, accuracies = HeldOutLoss(loader.streams).to(device), HeldOutAccuracy(loader.streams).to(device)
